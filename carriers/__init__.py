@@ -1,0 +1,1 @@
+"""Carriers: foreign words in, our words out; a leaf that knows no other package."""
