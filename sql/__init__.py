@@ -1,0 +1,1 @@
+"""SQL: text that PostgreSQL receives exactly as written, and the runner of its migrations; a leaf that knows nobody."""
