@@ -1,0 +1,112 @@
+"""Runs the tests in tiers, quickest first, each beside its time budget: `python -m tests.support.tiers [NAME ...]`."""
+
+import argparse
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ET
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+RESULTS = ROOT / ".test-results"
+MIRRORS = ("tests/carriers", "tests/notifications", "tests/sql", "tests/tracker")
+HANGS_AFTER = 6  # budgets; a tier that takes this long is stuck, and says where before it is ended
+NO_TESTS_RAN = 5  # pytest's exit code
+
+
+@dataclass(frozen=True)
+class Tier:
+    """A part of the tests; `budget` in seconds on a 2-core machine."""
+
+    name: str
+    budget: int
+    what: str
+    arguments: tuple[str, ...]
+
+
+TIERS = (
+    Tier("pure", 30, "no database", ("-m", "not database", *MIRRORS, "tests/architecture", "tests/setup")),
+    Tier("database", 120, "store, actions and web on a real PostgreSQL", ("-m", "database", *MIRRORS)),
+    Tier("stories", 180, "payload in, mail in the sink", ("tests/stories",)),
+    Tier("browser", 120, "pages as people see them", ("tests/browser",)),
+    Tier("faults", 240, "killed, cut off, out of step", ("tests/faults",)),
+)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one tier; `seconds` of wall time."""
+
+    tier: Tier
+    exit_code: int
+    seconds: float
+    passed: int
+    failed: int
+    skipped: int
+
+    @property
+    def verdict(self) -> str:
+        if self.exit_code == NO_TESTS_RAN:
+            return "NO TESTS: an empty tier checks nothing"
+        if self.exit_code:
+            return "FAILED"
+        return "ok" if self.seconds <= self.tier.budget else "ok, OVER BUDGET"
+
+
+def counts(report: Path) -> tuple[int, int, int]:
+    """Tests passed, failed and skipped, read from a JUnit report; zeros where pytest wrote none."""
+    if not report.exists():
+        return 0, 0, 0
+    suites = ET.parse(report).getroot().findall("testsuite")
+    total, failed, errors, skipped = (
+        sum(int(suite.get(name, "0")) for suite in suites) for name in ("tests", "failures", "errors", "skipped")
+    )
+    return total - failed - errors - skipped, failed + errors, skipped
+
+
+def run(tier: Tier, extra: list[str]) -> Outcome:
+    report = RESULTS / f"{tier.name}.xml"
+    report.unlink(missing_ok=True)
+    print(f"\n--- {tier.name}: {tier.what} (budget {tier.budget} s)", flush=True)
+    hang = HANGS_AFTER * tier.budget
+    command = [
+        *(sys.executable, "-m", "pytest", "--quiet", f"--junit-xml={report}"),
+        *("-o", f"faulthandler_timeout={hang}", "-o", "faulthandler_exit_on_timeout=true"),
+        *(argument for argument in tier.arguments if not argument.startswith("tests/") or (ROOT / argument).exists()),
+        *extra,
+    ]
+    started = time.monotonic()
+    exit_code = subprocess.run(command, cwd=ROOT, check=False).returncode
+    return Outcome(tier, exit_code, time.monotonic() - started, *counts(report))
+
+
+def summary(outcomes: list[Outcome], left_out: list[str]) -> str:
+    rows = [f"{'tier':<10} {'budget':>7} {'took':>7}  passed failed skipped"]
+    rows += [
+        f"{o.tier.name:<10} {o.tier.budget:>5} s {o.seconds:>5.0f} s  {o.passed:>6} {o.failed:>6} {o.skipped:>7}  {o.verdict}"
+        for o in outcomes
+    ]
+    rows += [f"{name:<10} left out" for name in left_out]
+    totals = [sum(getattr(o, part) for o in outcomes) for part in ("passed", "failed", "skipped")]
+    return "\n".join([*rows, "", "{} passed, {} failed, {} skipped".format(*totals)])
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="TIER", help=", ".join(tier.name for tier in TIERS))
+    parser.add_argument("--without", action="append", default=[], metavar="TIER", help="leave a tier out")
+    parser.add_argument("--pytest", nargs=argparse.REMAINDER, default=[], help="all that follows goes to pytest")
+    wanted = parser.parse_args()
+    known = {tier.name for tier in TIERS}
+    if unknown := {*wanted.names, *wanted.without} - known:
+        parser.error(f"no tier {', '.join(sorted(unknown))}; there are {', '.join(sorted(known))}")
+    RESULTS.mkdir(exist_ok=True)
+    chosen = [tier for tier in TIERS if (not wanted.names or tier.name in wanted.names)]
+    outcomes = [run(tier, wanted.pytest) for tier in chosen if tier.name not in wanted.without]
+    print("\n" + summary(outcomes, wanted.without))
+    return int(any(outcome.exit_code for outcome in outcomes))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
