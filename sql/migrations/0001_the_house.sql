@@ -138,7 +138,10 @@ create table shipment (
     milestone text not null default 'registered',
     status_detail text,
     health text not null default 'unknown',
-    belief jsonb not null, -- the fold over all events: tracker/domain/shipment.py
+    belief jsonb not null default '{}', -- the fold over all events: tracker/domain/shipment.py
+    expectation jsonb not null default '{}', -- the carrier's estimate, first and current
+    announced text[] not null default '{}', -- milestones the customer was told
+    cured_at timestamptz, -- when the last trouble on its way passed
     undecided text, -- why rooms 4 to 6 failed on this shipment, until they succeed
     link_version int not null default 1, -- raising it makes the customer's old link unknown
     ended_at timestamptz, -- final: delivered, return settled, or ended and made good
@@ -275,6 +278,7 @@ create table incident (
     reopened int not null default 0,
     merged_into bigint references incident,
     version int not null default 1,
+    handled text[] not null default '{}', -- findings that stood when staff resolved it: they open nothing again
     unique (shipment_id, category, cause),
     constraint nothing_open_without_a_next_moment check (state in ('closed', 'merged') or next_moment_at is not null)
 );

@@ -1,0 +1,1 @@
+"""The delivery incident tracker: the service that composes carriers, notifications and sql."""

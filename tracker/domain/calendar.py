@@ -1,0 +1,55 @@
+"""Working time: how long something has waited, counted only on days on which a lane works."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+_LONGEST = 400  # days; a calendar without any working day must not loop for ever
+
+
+class Calendar(msgspec.Struct, frozen=True):
+    """The days off of a lane. `zone` says where its days begin; `weekend` holds ISO weekdays (6 = Saturday)."""
+
+    zone: str
+    holidays: frozenset[date] = frozenset()
+    weekend: frozenset[int] = frozenset({6, 7})
+
+    def works_on(self, day: date) -> bool:
+        return day.isoweekday() not in self.weekend and day not in self.holidays
+
+    def after(self, start: datetime, days: float) -> datetime:
+        """The instant when `days` of 24 working hours have passed since `start`; days off do not count."""
+        zone = zone_of(self.zone)
+        left = timedelta(days=days)
+        at = start.astimezone(zone)
+        for _ in range(_LONGEST):
+            midnight = datetime.combine(at.date() + timedelta(days=1), time.min, zone)
+            if self.works_on(at.date()):
+                today = midnight.astimezone(UTC) - at.astimezone(UTC)
+                if left <= today:
+                    return at.astimezone(UTC) + left
+                left -= today
+            at = midnight
+        return at.astimezone(UTC) + left
+
+
+def lane(zone: str, *countries: Iterable[date]) -> Calendar:
+    """The calendar of a lane: a day off in any of its countries is a day off."""
+    return Calendar(zone, frozenset().union(*countries))
+
+
+def end_of_day(day: date, zone: str) -> datetime:
+    """The last instant of a day at a place: what a promised date without a time means."""
+    tomorrow = datetime.combine(day + timedelta(days=1), time.min, zone_of(zone))
+    return tomorrow.astimezone(UTC) - timedelta(seconds=1)
+
+
+@lru_cache(maxsize=512)
+def zone_of(name: str) -> ZoneInfo:
+    """The zone of an IANA name. Raises zoneinfo.ZoneInfoNotFoundError for an unknown one."""
+    return ZoneInfo(name)

