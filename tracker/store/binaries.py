@@ -75,17 +75,22 @@ def identify(folder: Path, *, uid: int | None = None, gid: int | None = None) ->
     return Binaries(folder, version["version"], int(version["major"]))
 
 
+def installed() -> list[Binaries]:
+    """What the system has, newest first."""
+    folders = {folder.resolve() for pattern in _SYSTEM for folder in Path("/").glob(pattern.removeprefix("/"))}
+    on_path = shutil.which("postgres")
+    if on_path:
+        folders.add(Path(on_path).resolve().parent)
+    return sorted(filter(None, map(identify, folders)), key=lambda binaries: binaries.major, reverse=True)
+
+
 def _found(explicit: Path | None) -> Iterator[Binaries]:
     """Best first."""
     if explicit is not None:
         yield from filter(None, [identify(explicit)])
         return
     yield from filter(None, map(identify, _wheel()))
-    installed = {folder.resolve() for pattern in _SYSTEM for folder in Path("/").glob(pattern.removeprefix("/"))}
-    on_path = shutil.which("postgres")
-    if on_path:
-        installed.add(Path(on_path).resolve().parent)
-    yield from sorted(filter(None, map(identify, installed)), key=lambda binaries: binaries.major, reverse=True)
+    yield from installed()
 
 
 def _wheel() -> list[Path]:

@@ -18,6 +18,8 @@ else:  # asyncpg's classes are generic in their stubs only
 
 Result = TypeVar("Result")
 
+STATEMENT_TIMEOUT = timedelta(seconds=30)
+
 _ATTEMPTS = 5
 _FIRST_PAUSE = timedelta(milliseconds=10)
 _JSONB_VERSION = b"\x01"  # the one byte that precedes the text in jsonb's binary format
@@ -60,7 +62,7 @@ class Database:
         application_name: str = "tracker",
         min_size: int = 1,
         max_size: int = 10,
-        statement_timeout: timedelta = timedelta(seconds=30),
+        statement_timeout: timedelta = STATEMENT_TIMEOUT,
     ) -> Self:
         """Opens the pool; raises asyncpg.PostgresError or OSError where the database cannot be reached."""
         pool = await asyncpg.create_pool(
