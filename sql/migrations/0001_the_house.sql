@@ -343,16 +343,16 @@ create table notice (
     subject text not null, -- what it is about: a newer notice on the same subject supersedes unsent older ones
     key text not null, -- said once
     facts jsonb not null,
-    state text not null, -- planned, sent, superseded, cancelled, failed, shown
+    state text not null, -- planned, sent, superseded, cancelled, failed, expired, shown
     state_because text,
     because jsonb not null, -- observation, event, rule and version that led here
+    urgent boolean not null, -- passes quiet hours
     planned_at timestamptz not null,
     valid_until timestamptz,
     promised_update_at timestamptz,
     unique (shop_id, key)
 );
 create index notice_shipment on notice (shipment_id, id);
-create index notice_planned on notice (shipment_id, subject) where state = 'planned';
 
 create table message (
     id bigint generated always as identity primary key,
@@ -360,13 +360,17 @@ create table message (
     notice_id bigint not null references notice,
     contact_id bigint not null references contact,
     channel text not null,
+    why text not null, -- why on this channel, and why at this time
     language text,
-    state text not null, -- queued, sending, accepted, failed, superseded, cancelled, expired, shown, unknown
+    -- queued (with a lease: about to be sent), sending (an attempt is under way), then for good:
+    -- accepted, failed, superseded, cancelled, expired, shown, unknown (it may have arrived, and is not sent again)
+    state text not null,
     state_because text,
     due_at timestamptz,
     lease_until timestamptz, -- the database's clock
-    lease_token bigint not null default 0,
+    lease_token bigint not null default 0, -- fencing: a sender that was overtaken may not write
     attempts int not null default 0,
+    in_doubt_since timestamptz, -- an attempt ended without a clear answer: it may have been taken
     message_id text, -- RFC 5322, the same at every attempt
     subject text,
     body bytea, -- the rendered bytes that are sent and kept
@@ -375,7 +379,8 @@ create table message (
     accepted_at timestamptz,
     unique (notice_id, channel)
 ) with (fillfactor = 80);
-create index message_due on message (due_at) where state in ('queued', 'sending');
+create index message_due on message (due_at) where state = 'queued';
+create index message_lease on message (lease_until) where state = 'sending';
 
 create table attempt (
     message_id bigint not null references message,
@@ -385,6 +390,17 @@ create table attempt (
     outcome text, -- null while under way, and for good if the sender died: then the outcome is ambiguous
     detail text,
     primary key (message_id, number)
+);
+
+-- What stands in the way of a channel; a shop without a row has had no trouble on it.
+create table channel_state (
+    shop_id bigint not null references shop,
+    channel text not null,
+    failures int not null default 0, -- in a row, of the account or of the way, not of a recipient
+    paused_until timestamptz,
+    because text,
+    changed_at timestamptz not null,
+    primary key (shop_id, channel)
 );
 
 -- The feed to catch up with. Identity values are drawn before commit, so the position is given afterwards.
