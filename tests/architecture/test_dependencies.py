@@ -39,7 +39,7 @@ def test_each_dependency_says_why_it_is_there():
     groups = [PROJECT["build-system"]["requires"], PROJECT["project"]["dependencies"]]
     groups += PROJECT["dependency-groups"].values()
     assert len(listed) == sum(isinstance(entry, str) for group in groups for entry in group)
-    assert [rest for rest in listed if not re.match(r"\s*# \w.{8,}", rest)] == []
+    assert [rest for rest in listed if not re.match(r"\s*# \S.{7,}", rest)] == []
 
 
 def test_what_is_locked_is_what_is_declared():
