@@ -73,14 +73,15 @@ def topic(name: str, folder: Path = FOLDER) -> Topic:
 def _read(file: Path) -> list[Query]:
     lines = file.read_text(encoding="utf-8").splitlines()
     starts = [number for number, line in enumerate(lines) if line.startswith("-- name:")]
+    ends = [*starts, len(lines)]
+    if lexing.statements("\n".join(lines[: ends[0]])):
+        raise QueryError(f"{file.name}:1: SQL before the first `-- name:` line belongs to no query")
     queries: dict[str, Query] = {}
-    for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
+    for start, end in zip(starts, ends[1:], strict=True):
         query = _query(f"{file.name}:{start + 1}", file.stem, lines[start:end])
         if query.name in queries:
             raise QueryError(f"{file.name}:{start + 1}: {query.name} is defined twice")
         queries[query.name] = query
-    if lexing.statements("\n".join(lines[: starts[0]] if starts else lines)):
-        raise QueryError(f"{file.name}:1: SQL before the first `-- name:` line belongs to no query")
     return list(queries.values())
 
 
