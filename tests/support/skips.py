@@ -47,8 +47,11 @@ class NoUnlistedSkip:
             self._refuse(report, collector.nodeid)
         return report
 
+    def allows(self, nodeid: str) -> bool:
+        return any(fnmatchcase(nodeid, pattern) for pattern in self._allowed)
+
     def _refuse(self, report: pytest.TestReport | pytest.CollectReport, nodeid: str) -> None:
-        if any(fnmatchcase(nodeid, pattern) for pattern in self._allowed):
+        if self.allows(nodeid):
             return
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
         report.outcome = "failed"
