@@ -190,7 +190,7 @@ create table observation (
     carrier text,
     account text,
     partner_id bigint references partner,
-    push_id text,
+    push_id text, -- the sender's id of the delivery; the same news twice falls out by event key
     shipment_id bigint references shipment,
     received_at timestamptz not null,
     http_status int,
@@ -201,7 +201,6 @@ create table observation (
     problem_path text,
     settled_at timestamptz
 );
-create unique index observation_push on observation (partner_id, push_id) where push_id is not null;
 create index observation_quarantine on observation (shop_id, id) where problem is not null and settled_at is null;
 create index observation_shipment on observation (shipment_id, id) where shipment_id is not null;
 
@@ -241,6 +240,7 @@ create table event (
     country text,
     postcode text,
     observation_id bigint not null references observation,
+    source text not null, -- poll or push: only a poll can show that a polled event was withdrawn
     received_at timestamptz not null,
     missing_since timestamptz, -- the first full answer that lacked it
     withdrawn_at timestamptz,

@@ -68,7 +68,7 @@ LIFE: Final[dict[State, dict[Command, State]]] = {
     _S.STABLE: {_C.START: _S.IN_PROGRESS, **_END},
     _S.RESOLVED: {_C.CLOSE: _S.CLOSED, _C.REOPEN: _S.OPEN},
     _S.CLOSED: {_C.REOPEN: _S.OPEN},
-    _S.MERGED: {},
+    _S.MERGED: {_C.REOPEN: _S.OPEN},
 }
 
 CLOSING_REASONS: Final = frozenset(
@@ -179,11 +179,11 @@ def reconcile(
         if step is not None:
             held[at] = step.incident
             steps.append(step)
-    sequel = next((held[at] for at in standing if held[at].category in _OUR_OWN), None)
     for at, incident in enumerate(held):
         if at in standing or not incident.state.is_open or not _cures_itself(incident):
             continue
-        if sequel is not None and incident.category in ON_THE_WAY:
+        sequel = next((held[other] for other in standing if _goes_on_in(incident, held[other])), None)
+        if sequel is not None:
             steps.append(_merged(incident, sequel, now))
         else:
             cured = resolve(
@@ -193,8 +193,16 @@ def reconcile(
     return steps
 
 
+def _goes_on_in(incident: Incident, other: Incident) -> bool:
+    """A trouble on the way goes on in the loss or return that it led to, and in a better explanation of itself."""
+    if incident.category not in ON_THE_WAY:
+        return False
+    explained = other.category in ON_THE_WAY and other.provenance.strength > incident.provenance.strength
+    return other.category in _OUR_OWN or explained
+
+
 def _merged(incident: Incident, sequel: Incident, now: datetime) -> Step:
-    """A trouble on the way that ended in a loss or a return was not cured: its story goes on there."""
+    """It was not cured: its story goes on in another incident."""
     merged = msgspec.structs.replace(
         apply(incident, Command.MERGE, now),
         closed_at=now,
@@ -208,7 +216,7 @@ def _merged(incident: Incident, sequel: Incident, now: datetime) -> Step:
 def _index_of(held: Sequence[Incident], finding: Finding) -> int | None:
     """The incident that a finding speaks of: the same cause, else an open weaker one that it explains."""
     for at, incident in enumerate(held):
-        if (incident.category, incident.cause) == (finding.category, finding.cause) and incident.state is not _S.MERGED:
+        if (incident.category, incident.cause) == (finding.category, finding.cause):
             return at
     for at, incident in enumerate(held):
         explains = incident.category in ON_THE_WAY and finding.category in ON_THE_WAY
@@ -229,13 +237,14 @@ def _meet(incident: Incident, finding: Finding, now: datetime) -> Step | None:
         return Step(
             incident=_restated(incident, finding, now), kind="changed", actor=finding.rule, detail=was, finding=finding
         )
-    if incident.state in (_S.RESOLVED, _S.CLOSED):
+    if not incident.state.is_open:
         opened = msgspec.structs.replace(
             _restated(apply(incident, Command.REOPEN, now), finding, now),
             reopened=incident.reopened + 1,
             resolved_at=None,
             closed_at=None,
             closing_reason=None,
+            merged_into=None,
             told_at=None,
             silent_updates=0,
         )

@@ -170,9 +170,15 @@ def _end_of_round(at: datetime, zone: str) -> datetime:
     return datetime.combine(local.date(), _DAY_ENDS, local.tzinfo).astimezone(at.tzinfo)
 
 
+def incident_subject(incident: Incident) -> str:
+    """What all notices of one incident are about, whatever cause it turns out to have."""
+    family = "way" if incident.category in ON_THE_WAY else incident.category.value
+    return f"incident:{family}:{incident.opened_at.isoformat()}"
+
+
 def _incident(say: _Sayer, step: Step, belief: Belief) -> Iterator[Notice]:
     incident = step.incident
-    subject = f"incident:{incident.opened_at.isoformat()}"
+    subject = incident_subject(incident)
     because = {"rule": incident.rule, "rule_version": incident.rule_version, "step": step.kind}
     about = f"{incident.category}.{incident.cause}"
     if incident.reach is not Reach.CUSTOMER:

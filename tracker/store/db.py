@@ -21,7 +21,7 @@ Result = TypeVar("Result")
 STATEMENT_TIMEOUT = timedelta(seconds=30)
 
 _ATTEMPTS = 5
-_FIRST_PAUSE = timedelta(milliseconds=10)
+_FIRST_PAUSE = timedelta(milliseconds=5)
 _JSONB_VERSION = b"\x01"  # the one byte that precedes the text in jsonb's binary format
 _CONFLICTS = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
 _CUT_OFF = (asyncpg.AdminShutdownError, asyncpg.CrashShutdownError, asyncpg.PostgresConnectionError)

@@ -1,0 +1,68 @@
+"""Push handlers share a commit: whoever arrives while one is under way goes with the next, and is answered after it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+_log = logging.getLogger(__name__)
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Overloaded(Exception):
+    """More is waiting than can be taken in soon: the sender should come back."""
+
+
+class GroupCommit(Generic[Item, Result]):
+    """Collects items while a batch is being committed; flushes as soon as none is in flight.
+
+    `commit` makes a batch durable and gives one result per item. A batch that fails is halved until the item at fault
+    stands alone: only its sender sees the failure.
+    """
+
+    def __init__(
+        self, commit: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]], *, most: int = 200, waiting: int = 5000
+    ) -> None:
+        self._commit, self._most, self._limit = commit, most, waiting
+        self._queue: list[tuple[Item, asyncio.Future[Result]]] = []
+        self._flushing: asyncio.Task[None] | None = None
+
+    async def submit(self, item: Item) -> Result:
+        """The item's result, once it is durable. Raises Overloaded, or what its own commit raised."""
+        if len(self._queue) >= self._limit:
+            raise Overloaded(f"{len(self._queue)} pushes are waiting")
+        done: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._queue.append((item, done))
+        if self._flushing is None or self._flushing.done():
+            self._flushing = asyncio.create_task(self._flush())
+        return await asyncio.shield(done)
+
+    async def close(self) -> None:
+        """Waits for what was submitted."""
+        if self._flushing is not None:
+            await self._flushing
+
+    async def _flush(self) -> None:
+        while self._queue:
+            batch, self._queue = self._queue[: self._most], self._queue[self._most :]
+            await self._settle(batch)
+
+    async def _settle(self, batch: Sequence[tuple[Item, asyncio.Future[Result]]]) -> None:
+        try:
+            results = await self._commit([item for item, _ in batch])
+        except Exception as failure:  # must not die: the rest of the batch is innocent
+            if len(batch) == 1:
+                if not batch[0][1].done():
+                    batch[0][1].set_exception(failure)
+                return
+            _log.warning("batch failed and is halved", extra={"size": len(batch), "error": type(failure).__name__})
+            middle = len(batch) // 2
+            await self._settle(batch[:middle])
+            await self._settle(batch[middle:])
+            return
+        for (_, done), result in zip(batch, results, strict=True):
+            if not done.done():
+                done.set_result(result)

@@ -1,0 +1,1 @@
+"""Facts from outside that are not carriers: here the calendars of countries."""
