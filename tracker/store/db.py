@@ -119,7 +119,7 @@ class Database:
                     committing = True
                 return result
             except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-                if not (connection.is_closed() or isinstance(error, _CUT_OFF)):
+                if not _is_lost(connection, error):
                     raise
                 if committing and not idempotent:
                     raise CommitUnknown("the connection was lost while committing") from error
@@ -151,3 +151,12 @@ async def prepare(connection: Connection) -> None:
         encoder=lambda document: _JSONB_VERSION + document,
         decoder=lambda data: bytes(data[1:]),
     )
+
+
+def _is_lost(connection: Connection, error: Exception) -> bool:
+    if isinstance(error, _CUT_OFF):
+        return True
+    try:
+        return connection.is_closed()
+    except asyncpg.InterfaceError:  # the pool takes a dead connection back by itself
+        return True
