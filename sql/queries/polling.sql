@@ -48,6 +48,3 @@ set failures = failures + 1, paused_until = $4, paused_because = $5
 where shop_id = $1 and carrier = $2 and account = $3
 returning failures
 
--- name: ensure_account(shop_id, carrier, account)
--- The row that holds an account's budget and breaker.
-insert into carrier_account (shop_id, carrier, account) values ($1, $2, $3) on conflict do nothing

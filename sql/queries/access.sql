@@ -1,0 +1,76 @@
+-- name: shop_id(code)
+-- A shop by its code.
+select id from shop where code = $1
+
+-- name: ensure_shop(code, name, country, language, time_zone, sender_email, reply_email, phone, website, now)
+-- The shop of the configuration: made at the first start, brought up to date at later ones.
+insert into shop (code, name, country, language, time_zone, sender_email, reply_email, phone, website, created_at)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+on conflict (code) do update
+set name = excluded.name, country = excluded.country, language = excluded.language, time_zone = excluded.time_zone,
+    sender_email = excluded.sender_email, reply_email = excluded.reply_email, phone = excluded.phone,
+    website = excluded.website
+returning id
+
+-- name: shop(id)
+-- What registration needs of a shop.
+select id, country, language, time_zone from shop where id = $1
+
+-- name: insert_key(shop_id, key_id, secret_hash, label, scopes)
+-- An API key; of its secret only a hash is kept.
+insert into api_key (shop_id, key_id, secret_hash, label, scopes, created_at) values ($1, $2, $3, $4, $5, clock_timestamp())
+
+-- name: find_key(key_id)
+-- A key that may be used now.
+select k.id, k.shop_id, k.secret_hash, k.scopes, s.code as shop
+from api_key k
+join shop s on s.id = k.shop_id
+where k.key_id = $1 and k.revoked_at is null and (k.expires_at is null or k.expires_at > clock_timestamp())
+
+-- name: insert_partner(shop_id, code, name)
+-- Somebody who pushes to us.
+insert into partner (shop_id, code, name, created_at) values ($1, $2, $3, clock_timestamp()) returning id
+
+-- name: partner_id(code)
+-- A partner that is not disabled.
+select id from partner where code = $1 and disabled_at is null
+
+-- name: insert_secret(partner_id, secret)
+-- A signing secret, encrypted.
+insert into partner_secret (partner_id, secret, created_at) values ($1, $2, clock_timestamp())
+
+-- name: expire_secrets(partner_id, overlap)
+-- Older secrets end, unless they end sooner.
+update partner_secret set expires_at = least(expires_at, clock_timestamp() + $2::interval) where partner_id = $1
+
+-- name: find_partner(code)
+-- A partner with each secret that is valid now, the newest first.
+select p.id, p.shop_id, s.secret
+from partner p
+left join partner_secret s on s.partner_id = p.id and (s.expires_at is null or s.expires_at > clock_timestamp())
+where p.code = $1 and p.disabled_at is null
+order by s.id desc
+
+-- name: insert_pass(token_hash, kind, life)
+-- A one-time link, or the session it was exchanged for.
+insert into board_pass (token_hash, kind, expires_at) values ($1, $2, clock_timestamp() + $3::interval)
+
+-- name: use_link(token_hash)
+-- A link opens once.
+update board_pass set used_at = clock_timestamp()
+where token_hash = $1 and kind = 'link' and used_at is null and expires_at > clock_timestamp()
+returning token_hash
+
+-- name: check_session(token_hash)
+-- Whether a board session is good.
+select exists (select 1 from board_pass where token_hash = $1 and kind = 'session' and expires_at > clock_timestamp())
+
+-- name: turn_switch(name, engaged, by)
+-- Engage or release a switch.
+insert into switch (name, engaged, changed_at, changed_by) values ($1, $2, clock_timestamp(), $3)
+on conflict (name) do update
+set engaged = excluded.engaged, changed_at = excluded.changed_at, changed_by = excluded.changed_by
+
+-- name: switches()
+-- Both switches as they stand.
+select name, engaged from switch

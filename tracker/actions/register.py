@@ -1,0 +1,338 @@
+"""A shop registers a parcel: the watch begins, and never depends on whether the carrier answers."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+import phonenumbers
+from email_validator import EmailNotValidError, validate_email
+from msgspec import Meta
+
+from carriers import place
+from sql import queries
+from sql.connection import Connection
+from tracker.actions import intake
+from tracker.actions.deciding import House, decide_and_save
+from tracker.domain.calendar import end_of_day
+from tracker.domain.decision import Case, Outcome, decide
+from tracker.domain.errors import FieldsWrong, Wrong
+from tracker.feeds import calendars as holidays
+from tracker.store import calendars
+
+_SQL = queries.topic("register")
+_Text = Annotated[str, Meta(min_length=1, max_length=200)]
+_Country = Annotated[str, Meta(pattern="^[A-Z]{2}$")]
+_Number = Annotated[str, Meta(min_length=4, max_length=60, pattern=r"^[A-Za-z0-9 ._/\-]+$")]
+_Amount = Annotated[str, Meta(pattern=r"^[0-9]{1,12}(\.[0-9]{1,2})?$")]
+
+
+class Money(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An amount as text ("12.34") and its ISO 4217 currency."""
+
+    amount: _Amount
+    currency: Annotated[str, Meta(pattern="^[A-Z]{3}$")]
+
+
+class OrderInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the customer bought."""
+
+    reference: _Text
+    placed_at: datetime | None = None
+    value: Money | None = None
+
+
+class CustomerInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whom to tell. Without email and phone the parcel is watched for staff alone."""
+
+    name: _Text
+    email: Annotated[str, Meta(max_length=320)] | None = None
+    phone: Annotated[str, Meta(max_length=40)] | None = None
+    language: Annotated[str, Meta(pattern="^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")] | None = None
+    time_zone: Annotated[str, Meta(max_length=60)] | None = None
+    company: _Text | None = None
+
+
+class OriginInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the parcel leaves from; the shop's country when it is not given."""
+
+    country: _Country
+    postcode: Annotated[str, Meta(max_length=16)] | None = None
+
+
+class DestinationInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the parcel goes."""
+
+    country: _Country
+    postcode: Annotated[str, Meta(max_length=16)] | None = None
+    city: Annotated[str, Meta(max_length=120)] | None = None
+    street: Annotated[str, Meta(max_length=200)] | None = None
+
+
+class ItemInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One line of what the parcel holds."""
+
+    name: _Text
+    quantity: Annotated[int, Meta(ge=1, le=100_000)]
+    sku: Annotated[str, Meta(max_length=100)] | None = None
+    value: Money | None = None
+    hs_code: Annotated[str, Meta(pattern=r"^[0-9.]{4,14}$")] | None = None
+    origin_country: _Country | None = None
+
+
+class CustomsInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What customs will ask."""
+
+    incoterm: Annotated[str, Meta(pattern="^[A-Z]{3}$")] | None = None
+    ioss: Annotated[str, Meta(max_length=20)] | None = None
+    eori: Annotated[str, Meta(max_length=20)] | None = None
+    description: Annotated[str, Meta(max_length=500)] | None = None
+
+
+class Registration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of `POST /shipments`. A promised day without a time ends with that day at the destination."""
+
+    tracking_number: _Number
+    order: OrderInput
+    customer: CustomerInput
+    destination: DestinationInput
+    shop: str | None = None
+    carrier: str | None = None
+    account: str | None = None
+    service: Annotated[str, Meta(max_length=100)] | None = None
+    carrier_reference: Annotated[str, Meta(max_length=100)] | None = None
+    shipped_at: datetime | None = None
+    origin: OriginInput | None = None
+    promised_at: datetime | date | None = None
+    essential_date: bool = False
+    items: Annotated[tuple[ItemInput, ...], Meta(max_length=500)] = ()
+    customs: CustomsInput | None = None
+    direction: str = "outbound"
+    replaces: Annotated[str, Meta(pattern="^shp_[0-9]{1,18}$")] | None = None
+
+
+class Shop(msgspec.Struct, frozen=True):
+    """What registration needs of a shop."""
+
+    id: int
+    country: str
+    language: str
+    time_zone: str
+
+
+class Registered(msgspec.Struct, frozen=True):
+    """The shipment, and whether this call made it."""
+
+    shipment_id: int
+    link_version: int
+    created: bool
+
+
+class _Checked(msgspec.Struct, frozen=True):
+    """A registration whose every field has been read."""
+
+    carrier: str
+    number: str
+    phone: str | None
+    email: str | None
+    language: str
+    zone: str
+    customer_zone: str
+    origin: str
+    promised_at: datetime | None
+
+
+async def register(house: House, shop: Shop, given: Registration) -> Registered:
+    """Register a parcel; a repeat gives the same shipment. Raises FieldsWrong naming every wrong field."""
+    checked = _check(house, shop, given)
+    await _ensure_calendars(house, sorted({checked.origin, given.destination.country}))
+
+    async def work(conn: Connection) -> Registered:
+        found = await _find(conn, shop, checked, given)
+        if found is not None:
+            return found
+        made = await _insert(house, conn, shop, checked, given)
+        return made or await _existing(conn, shop, checked, given)
+
+    return await house.db.retrying(work, idempotent=True)
+
+
+async def _existing(conn: Connection, shop: Shop, checked: _Checked, given: Registration) -> Registered:
+    """The shipment that a simultaneous call has made in the meantime."""
+    found = await _find(conn, shop, checked, given)
+    assert found is not None  # the unique key that refused ours belongs to it
+    return found
+
+
+async def _find(conn: Connection, shop: Shop, checked: _Checked, given: Registration) -> Registered | None:
+    row = await conn.fetchrow(_SQL.find, shop.id, checked.carrier, checked.number, given.order.reference)
+    return Registered(row["id"], row["link_version"], created=False) if row else None
+
+
+async def _insert(
+    house: House, conn: Connection, shop: Shop, checked: _Checked, given: Registration
+) -> Registered | None:
+    now = house.clock.now()
+    value = given.order.value
+    order_id = await conn.fetchval(
+        _SQL.upsert_order,
+        shop.id,
+        given.order.reference,
+        given.order.placed_at,
+        Decimal(value.amount) if value else None,
+        value.currency if value else None,
+    )
+    row = await conn.fetchrow(
+        _SQL.insert_shipment,
+        msgspec.json.encode(_row(shop, checked, given) | {"order_id": order_id, "registered_at": now}),
+        now,
+    )
+    if row is None:
+        return None
+    shipment_id = row["id"]
+    account = given.account or "default"
+    await conn.execute(_SQL.ensure_account, shop.id, checked.carrier, account)
+    await conn.execute(_SQL.insert_schedule, shipment_id, shop.id, checked.carrier, account, now)
+    if given.direction == "return":
+        await conn.execute(_SQL.insert_return, shop.id, shipment_id, now)
+    detail = {"carrier": checked.carrier, "order": given.order.reference}
+    await conn.execute(_SQL.insert_change, shop.id, shipment_id, now, msgspec.json.encode(detail))
+    case = (await house.load(conn, [shipment_id]))[shipment_id]
+
+    def first_look(case: Case) -> Outcome:
+        return decide(case, now, draw=house.chance.draw())
+
+    await decide_and_save(house, conn, [case], first_look, now)
+    await intake.take_up(house, conn, case)
+    return Registered(shipment_id, row["link_version"], created=True)
+
+
+def _row(shop: Shop, checked: _Checked, given: Registration) -> dict[str, Any]:
+    customer, value = given.customer, given.order.value
+    return {
+        "shop_id": shop.id,
+        "name": customer.name,
+        "email": checked.email,
+        "phone": checked.phone,
+        "language": checked.language,
+        "customer_zone": checked.customer_zone,
+        "company": customer.company,
+        "street": given.destination.street,
+        "city": given.destination.city,
+        "carrier": checked.carrier,
+        "account": given.account or "default",
+        "service": given.service,
+        "tracking_number": checked.number,
+        "carrier_reference": given.carrier_reference,
+        "direction": given.direction,
+        "origin_country": checked.origin,
+        "destination_country": given.destination.country,
+        "destination_postcode": given.destination.postcode,
+        "destination_zone": checked.zone,
+        "shipped_at": given.shipped_at,
+        "promised_at": checked.promised_at,
+        "essential_date": given.essential_date,
+        "value_amount": value.amount if value else None,
+        "value_currency": value.currency if value else None,
+        "items": given.items,
+        "customs": given.customs,
+        "replaces_id": int(given.replaces.removeprefix("shp_")) if given.replaces else None,
+    }
+
+
+def _check(house: House, shop: Shop, given: Registration) -> _Checked:
+    wrong: list[Wrong] = []
+    zone = _zone(given.destination, shop)
+    checked = _Checked(
+        carrier=_carrier(house, given, wrong),
+        number=given.tracking_number.replace(" ", "").upper(),
+        phone=_phone(given, wrong),
+        email=_email(given, wrong),
+        language=given.customer.language or shop.language,
+        zone=zone,
+        customer_zone=_customer_zone(given, zone, wrong),
+        origin=given.origin.country if given.origin else shop.country,
+        promised_at=_promise(given.promised_at, zone, wrong),
+    )
+    if given.direction not in ("outbound", "return"):
+        wrong.append(Wrong("/direction", "outbound or return"))
+    for pointer, moment in (("/shipped_at", given.shipped_at), ("/order/placed_at", given.order.placed_at)):
+        if moment is not None and moment.tzinfo is None:
+            wrong.append(Wrong(pointer, "a time needs an offset, such as 2026-11-22T09:00:00Z"))
+    if wrong:
+        raise FieldsWrong(wrong)
+    return checked
+
+
+def _carrier(house: House, given: Registration, wrong: list[Wrong]) -> str:
+    known = ", ".join(sorted(house.cards))
+    if given.carrier is None:
+        wrong.append(Wrong("/carrier", f"name the carrier; known: {known}"))
+    elif given.carrier not in house.cards:
+        wrong.append(Wrong("/carrier", f"no carrier {given.carrier[:40]!r}; known: {known}"))
+    return given.carrier or ""
+
+
+def _phone(given: Registration, wrong: list[Wrong]) -> str | None:
+    if given.customer.phone is None:
+        return None
+    try:
+        number = phonenumbers.parse(given.customer.phone, given.destination.country)
+    except phonenumbers.NumberParseException:
+        number = None
+    if number is None or not phonenumbers.is_valid_number(number):
+        wrong.append(Wrong("/customer/phone", f"no valid phone number in {given.destination.country} or with +prefix"))
+        return None
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def _email(given: Registration, wrong: list[Wrong]) -> str | None:
+    if given.customer.email is None:
+        return None
+    try:
+        return validate_email(given.customer.email, check_deliverability=False, test_environment=True).normalized
+    except EmailNotValidError as mistake:
+        wrong.append(Wrong("/customer/email", str(mistake)))
+        return None
+
+
+def _zone(destination: DestinationInput, shop: Shop) -> str:
+    located = place.locate(destination.country, destination.city, None, destination.postcode)
+    return located.zone if located else shop.time_zone
+
+
+def _customer_zone(given: Registration, zone: str, wrong: list[Wrong]) -> str:
+    named = given.customer.time_zone
+    if named is None:
+        return zone
+    try:
+        ZoneInfo(named)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        wrong.append(Wrong("/customer/time_zone", "an IANA name such as Europe/Madrid"))
+    return named
+
+
+def _promise(promised: datetime | date | None, zone: str, wrong: list[Wrong]) -> datetime | None:
+    if promised is None:
+        return None
+    if not isinstance(promised, datetime):
+        return end_of_day(promised, zone)
+    if promised.tzinfo is None:
+        wrong.append(Wrong("/promised_at", "a time needs an offset, or give the day alone: 2026-11-27"))
+    return promised
+
+
+async def _ensure_calendars(house: House, countries: list[str]) -> None:
+    """The working days of these countries, this year and next; computed the first time a country is shipped to."""
+    year = house.clock.now().year
+    async with house.db.connection() as conn:
+        missing = await calendars.missing_years(conn, countries, [year, year + 1])
+    if not missing:
+        return
+    found = await holidays.compute(missing)
+    async with house.db.transaction() as conn:
+        await calendars.write_years(conn, missing, found)
+    house.calendars.forget(countries)

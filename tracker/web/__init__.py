@@ -1,0 +1,1 @@
+"""The faces: REST, pushes, the board and the customer's page."""
