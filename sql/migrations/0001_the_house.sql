@@ -72,6 +72,15 @@ create table board_pass (
     used_at timestamptz
 );
 
+-- Links that open one thing for whoever holds them; only the token's hash is kept.
+create table capability (
+    token_hash bytea primary key,
+    purpose text not null,
+    shipment_id bigint not null,
+    created_at timestamptz not null,
+    revoked_at timestamptz
+);
+
 -- Working days: one row per holiday, loaded once per country and year.
 create table calendar_year (
     country text not null,
@@ -143,7 +152,7 @@ create table shipment (
     announced text[] not null default '{}', -- milestones the customer was told
     cured_at timestamptz, -- when the last trouble on its way passed
     undecided text, -- why rooms 4 to 6 failed on this shipment, until they succeed
-    link_version int not null default 1, -- raising it makes the customer's old link unknown
+    link_version int not null default 1, -- part of the customer's link: raising it makes a new one
     ended_at timestamptz, -- final: delivered, return settled, or ended and made good
     version int not null default 1,
     unique (shop_id, carrier, tracking_number, order_id)

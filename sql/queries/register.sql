@@ -66,3 +66,7 @@ values ($1, $2, 'label_sent', 'customer_return', $3, $3)
 -- name: insert_change(shop_id, shipment_id, now, detail)
 -- News of a registration for the feed.
 insert into change (shop_id, kind, shipment_id, at, detail) values ($1, 'shipment.registered', $2, $3, $4)
+
+-- name: insert_capability(token_hash, shipment_id, now)
+-- The customer's link to this shipment.
+insert into capability (token_hash, purpose, shipment_id, created_at) values ($1, 'view', $2, $3)

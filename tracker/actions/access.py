@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 from datetime import timedelta
-from typing import override
 
 import msgspec
 
@@ -39,7 +38,6 @@ class Partner(msgspec.Struct, frozen=True):
     shop_id: int
     secrets: tuple[str, ...]
 
-    @override
     def __repr__(self) -> str:
         return f"Partner({self.id})"
 

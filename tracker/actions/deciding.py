@@ -18,6 +18,7 @@ from tracker.domain.notices import incident_subject
 from tracker.store import cases
 from tracker.store.calendars import Calendars
 from tracker.store.db import Database
+from tracker.vault import Vault
 
 _log = logging.getLogger(__name__)
 _RETRY = timedelta(minutes=5)
@@ -31,6 +32,7 @@ class House(msgspec.Struct, frozen=True):
     chance: Chance
     cards: Mapping[str, Card]
     calendars: Calendars
+    vault: Vault
 
     async def load(self, conn: Connection, ids: Sequence[int]) -> dict[int, Case]:
         """The cases of these shipments, locked in key order."""

@@ -22,6 +22,7 @@ from tracker.domain.decision import Case, Outcome, decide
 from tracker.domain.errors import FieldsWrong, Wrong
 from tracker.feeds import calendars as holidays
 from tracker.store import calendars
+from tracker.vault import hash_token
 
 _SQL = queries.topic("register")
 _Text = Annotated[str, Meta(min_length=1, max_length=200)]
@@ -195,6 +196,8 @@ async def _insert(
     shipment_id = row["id"]
     account = given.account or "default"
     await conn.execute(_SQL.ensure_account, shop.id, checked.carrier, account)
+    token = house.vault.link_token(shipment_id, row["link_version"])
+    await conn.execute(_SQL.insert_capability, hash_token(token), shipment_id, now)
     await conn.execute(_SQL.insert_schedule, shipment_id, shop.id, checked.carrier, account, now)
     if given.direction == "return":
         await conn.execute(_SQL.insert_return, shop.id, shipment_id, now)

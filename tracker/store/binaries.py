@@ -57,22 +57,22 @@ def for_existing_cluster(cluster: Path, explicit: Path | None = None) -> Binarie
 
 def identify(folder: Path, *, uid: int | None = None, gid: int | None = None) -> Binaries | None:
     """What is in this folder, asked as that user; None where it holds no PostgreSQL which that user can run."""
-    try:
-        answer = subprocess.run(
-            [folder / "postgres", "--version"],
-            user=uid,
-            group=gid,
-            extra_groups=None if uid is None else [],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    version = _VERSION.search(answer.stdout)
-    if version is None or not (folder / "initdb").is_file():
-        return None
-    return Binaries(folder, version["version"], int(version["major"]))
+    answer = ""
+    for program in ("initdb", "postgres"):  # each is linked to libraries that the other is not
+        try:
+            answer = subprocess.run(
+                [folder / program, "--version"],
+                user=uid,
+                group=gid,
+                extra_groups=None if uid is None else [],
+                capture_output=True,
+                text=True,
+                check=True,
+            ).stdout
+        except (OSError, subprocess.CalledProcessError):
+            return None
+    version = _VERSION.search(answer)
+    return Binaries(folder, version["version"], int(version["major"])) if version else None
 
 
 def installed() -> list[Binaries]:

