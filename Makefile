@@ -1,6 +1,7 @@
 # Everything here works in a fresh clone: each target first brings what it needs (bin/setup).
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
+.NOTPARALLEL:
 MAKEFLAGS += --no-print-directory
 python := .venv/bin/python
 ARGS :=

@@ -7,7 +7,7 @@ AT_THE_ROOT = (
     *("Makefile", "Dockerfile", "docker-compose.yml", ".dockerignore", ".gitignore", ".ci/run"),
     *("pyproject.toml", "requirements.lock", "requirements-dev.lock"),
 )
-MACHINE_PATH = re.compile(r"(?:\.\./|/work/)shared\b|/work/|/root/|/home/(?!newcomer\b|app\b)[a-z]|/tmp/[a-z]")
+MACHINE_PATH = re.compile(r"\.\./shared\b|(?<![\w.])/(?:work|root|home|tmp)/\w")
 REGISTRY_HOST = re.compile(r"\b(?:files\.)?pythonhosted\.org|\bpypi\.org|\bregistry\.npmjs\.org|\bdeb\.debian\.org")
 
 

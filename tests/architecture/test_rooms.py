@@ -5,8 +5,11 @@ from tests.architecture.tree import PACKAGES, ROOT, files, modules, shown
 NAMES_OF_NOTHING = {"util", "utils", "helper", "helpers", "common", "manager", "base", "misc", "stuff", "core", "lib"}
 BESIDE_THE_PACKAGES = {"tests", "bench"}
 
-# The loops that must not die, whatever one round of them meets: file and function.
-CATCHES_EVERYTHING: set[tuple[str, str]] = set()
+# What must not die, whatever one round of it meets: file and function.
+CATCHES_EVERYTHING = {
+    ("tracker/actions/deciding.py", "decide_and_save"),  # our own mistake leaves the shipment undecided, never unheard
+    ("tracker/actions/group_commit.py", "_settle"),  # one bad push of a batch fails alone
+}
 
 
 def test_python_stands_only_in_the_four_packages_and_beside_them_in_tests_and_bench():
