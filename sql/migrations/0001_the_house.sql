@@ -189,6 +189,7 @@ create table carrier_account (
     paused_until timestamptz,
     paused_because text,
     answered_at timestamptz,
+    next_turn_at timestamptz, -- the database's clock: carriers measure in real seconds
     primary key (shop_id, carrier, account)
 );
 

@@ -48,3 +48,15 @@ set failures = failures + 1, paused_until = $4, paused_because = $5
 where shop_id = $1 and carrier = $2 and account = $3
 returning failures
 
+
+-- name: failures(shop_id, carrier, account)
+-- How often in a row this account has failed.
+select failures from carrier_account where shop_id = $1 and carrier = $2 and account = $3
+
+-- name: take_turn(shop_id, carrier, account, spacing)
+-- True when the carrier's spacing between calls allows one now; the turn is taken.
+update carrier_account
+set next_turn_at = clock_timestamp() + $4::interval
+where shop_id = $1 and carrier = $2 and account = $3
+  and (next_turn_at is null or next_turn_at <= clock_timestamp())
+returning true

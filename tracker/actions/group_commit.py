@@ -20,13 +20,18 @@ class GroupCommit(Generic[Item, Result]):
     """Collects items while a batch is being committed; flushes as soon as none is in flight.
 
     `commit` makes a batch durable and gives one result per item. A batch that fails is halved until the item at fault
-    stands alone: only its sender sees the failure.
+    stands alone: then `instead` may name what to commit in its place, else only its sender sees the failure.
     """
 
     def __init__(
-        self, commit: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]], *, most: int = 200, waiting: int = 5000
+        self,
+        commit: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]],
+        *,
+        instead: Callable[[Item, Exception], Item | None] = lambda _item, _failure: None,
+        most: int = 200,
+        waiting: int = 5000,
     ) -> None:
-        self._commit, self._most, self._limit = commit, most, waiting
+        self._commit, self._instead, self._most, self._limit = commit, instead, most, waiting
         self._queue: list[tuple[Item, asyncio.Future[Result]]] = []
         self._flushing: asyncio.Task[None] | None = None
 
@@ -55,8 +60,7 @@ class GroupCommit(Generic[Item, Result]):
             results = await self._commit([item for item, _ in batch])
         except Exception as failure:  # must not die: the rest of the batch is innocent
             if len(batch) == 1:
-                if not batch[0][1].done():
-                    batch[0][1].set_exception(failure)
+                await self._settle_alone(*batch[0], failure)
                 return
             _log.warning("batch failed and is halved", extra={"size": len(batch), "error": type(failure).__name__})
             middle = len(batch) // 2
@@ -66,3 +70,16 @@ class GroupCommit(Generic[Item, Result]):
         for (_, done), result in zip(batch, results, strict=True):
             if not done.done():
                 done.set_result(result)
+
+    async def _settle_alone(self, item: Item, done: asyncio.Future[Result], failure: Exception) -> None:
+        other = self._instead(item, failure)
+        try:
+            if other is None:
+                raise failure
+            (result,) = await self._commit([other])
+        except Exception as final:  # must not die: it is handed to whoever waits for it
+            if not done.done():
+                done.set_exception(final)
+            return
+        if not done.done():
+            done.set_result(result)

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+import asyncpg
 import msgspec
 
 from carriers.contract import FailureKind, Report, TrackingEvent
@@ -20,6 +21,7 @@ from tracker.actions.deciding import House, decide_and_save
 from tracker.domain.decision import Case, Outcome, decide
 from tracker.domain.shipment import Belief, append, expect, fold, variant
 from tracker.store import cases
+from tracker.store.db import CommitUnknown, ConnectionLost
 
 _SQL = queries.topic("intake")
 _PATIENCE = timedelta(minutes=30)  # between the two full answers that lack an event before it counts as withdrawn
@@ -94,6 +96,18 @@ async def take_in(house: House, conn: Connection, batch: Sequence[Observation]) 
     beliefs = await _believe(conn, loaded, arrivals, withdrawn)
     await _decide(house, conn, [loaded[one] for one in sorted(touched & loaded.keys())], beliefs, arrivals, polled, now)
     return [_taken(index, one, arrivals, targets, ids) for index, one in enumerate(batch)]
+
+
+def quarantined(observation: Observation, failure: Exception) -> Observation | None:
+    """What to keep of an observation that our own mistake keeps from being taken in; None when the database is away."""
+    if isinstance(
+        failure, (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, ConnectionLost, CommitUnknown)
+    ):
+        return None
+    if observation.problem is not None:
+        return None
+    problem = f"taking it in failed: {type(failure).__name__}"
+    return msgspec.structs.replace(observation, said=(), problem=problem)
 
 
 async def take_up(house: House, conn: Connection, case: Case) -> None:

@@ -1,0 +1,286 @@
+"""The one reader of environment and file: frozen Settings, with all mistakes reported at once.
+
+Every setting stands in `tracker.toml` under its path and in the environment under `TRACKER_` and the path in capitals
+(`[shop] name` is `TRACKER_SHOP_NAME`); the environment wins. A secret may also be given as the name of a file that
+holds it: `smtp_url_file`, `TRACKER_SMTP_URL_FILE`.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Meta
+
+_PREFIX: Final = "TRACKER_"
+_SECRETS: Final = frozenset({"database_url", "database_owner_url", "secret_key", "smtp_url", "auth_token"})
+_OUTSIDE: Final = frozenset({"TRACKER_CONFIG"})  # read before the settings: where the file is
+
+
+class SettingsWrong(Exception):
+    """Everything that is wrong with the configuration, each with the name of the setting."""
+
+    def __init__(self, mistakes: list[str]) -> None:
+        super().__init__("\n".join(mistakes))
+        self.mistakes = mistakes
+
+
+class ShopSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The shop in whose name the tracker speaks."""
+
+    code: Annotated[str, Meta(pattern="^[a-z0-9_-]{1,40}$")] = "default"
+    name: Annotated[str, Meta(min_length=1, max_length=60)] = "My shop"
+    country: Annotated[str, Meta(pattern="^[A-Z]{2}$")] = "ES"
+    language: Annotated[str, Meta(pattern="^[a-z]{2}$")] = "es"
+    time_zone: str = "Europe/Madrid"
+    sender_email: str = "pedidos@shop.example"
+    reply_email: str = "atencion@shop.example"
+    phone: str | None = None
+    website: str | None = None
+
+
+class TwilioSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The SMS account; without `account_sid` no SMS are sent."""
+
+    account_sid: str | None = None
+    auth_token: str | None = None
+    sender: str | None = None
+    base_url: str = "https://api.twilio.com"
+
+    def __repr__(self) -> str:
+        return "TwilioSettings(...)"
+
+
+class CarrierSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """One account with one carrier; `values` are what its card asks for."""
+
+    carrier: str
+    account: str
+    values: dict[str, str]
+
+    def __repr__(self) -> str:
+        return f"CarrierSettings({self.carrier}/{self.account})"
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """How this process runs. What the shop may change while it runs are business settings, in the database."""
+
+    data_directory: Path = Path("data")
+    database_url: str | None = None
+    database_owner_url: str | None = None
+    database_schema: Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,40}$")] = "tracker"
+    secret_key: str | None = None
+    listen: Annotated[str, Meta(pattern=r"^[^:/]+:[0-9]{1,5}$")] = "127.0.0.1:8080"
+    public_url: str = "http://127.0.0.1:8080"
+    smtp_url: str | None = None
+    smtp_connections: Annotated[int, Meta(ge=1, le=64)] = 4
+    log_format: Annotated[str, Meta(pattern="^(json|console)$")] = "json"
+    log_level: Annotated[str, Meta(pattern="^(DEBUG|INFO|WARNING|ERROR)$")] = "INFO"
+    tick_seconds: Annotated[float, Meta(gt=0, le=60)] = 1.0
+    shop: ShopSettings = ShopSettings()
+    twilio: TwilioSettings = TwilioSettings()
+    carriers: tuple[CarrierSettings, ...] = ()
+
+    def __repr__(self) -> str:
+        return "Settings(...)"
+
+    @property
+    def host(self) -> str:
+        return self.listen.rpartition(":")[0]
+
+    @property
+    def port(self) -> int:
+        return int(self.listen.rpartition(":")[2])
+
+
+_SECTIONS: Final[dict[str, type[msgspec.Struct]]] = {"shop": ShopSettings, "twilio": TwilioSettings}
+
+
+def load(
+    carriers: Mapping[str, frozenset[str]],
+    *,
+    environment: Mapping[str, str] | None = None,
+    file: Path | None = None,
+) -> Settings:
+    """Read file and environment. `carriers` are the known carriers with the settings of each.
+
+    Raises SettingsWrong naming every mistake.
+    """
+    given = dict(os.environ if environment is None else environment)
+    mistakes: list[str] = []
+    table = _read_file(file or Path(given.get("TRACKER_CONFIG", "tracker.toml")), mistakes, required=file is not None)
+    _lay_over(table, given, carriers, mistakes)
+    accounts = tuple(_accounts(table.pop("carriers", {}), carriers, mistakes))
+    sections = {name: _struct(kind, table.pop(name, {}), f"{name}.", mistakes) for name, kind in _SECTIONS.items()}
+    settings = _struct(Settings, table, "", mistakes, ready={"carriers": accounts, **sections})
+    if isinstance(settings, Settings):
+        mistakes += _contradictions(settings)
+    if mistakes:
+        raise SettingsWrong(mistakes)
+    assert isinstance(settings, Settings)  # without mistakes it was made
+    return settings
+
+
+def known_variables(carriers: Mapping[str, frozenset[str]]) -> set[str]:
+    """Every environment variable that means something."""
+    names = set(_OUTSIDE)
+    for path in _paths(carriers):
+        variable = _PREFIX + "_".join(path).upper()
+        names.add(variable)
+        if path[-1] in _SECRETS or path[0] == "carriers":
+            names.add(f"{variable}_FILE")
+    return names
+
+
+def _paths(carriers: Mapping[str, frozenset[str]]) -> Iterator[tuple[str, ...]]:
+    for field in msgspec.structs.fields(Settings):
+        if field.name in _SECTIONS:
+            for inner in msgspec.structs.fields(_SECTIONS[field.name]):
+                yield (field.name, inner.name)
+        elif field.name != "carriers":
+            yield (field.name,)
+    for code, names in carriers.items():
+        for name in names:
+            yield ("carriers", code, name)
+
+
+def _read_file(path: Path, mistakes: list[str], *, required: bool) -> dict[str, Any]:
+    if not path.is_file():
+        if required:
+            mistakes.append(f"{path}: there is no such file")
+        return {}
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as mistake:
+        mistakes.append(f"{path}: {mistake}")
+        return {}
+
+
+def _lay_over(
+    table: dict[str, Any], given: Mapping[str, str], carriers: Mapping[str, frozenset[str]], mistakes: list[str]
+) -> None:
+    """Put the environment over the file."""
+    by_name = {_PREFIX + "_".join(path).upper(): path for path in _paths(carriers)}
+    for name in sorted(given):
+        if not name.startswith(_PREFIX) or name in _OUTSIDE:
+            continue
+        path = by_name.get(name)
+        as_file = by_name.get(name.removesuffix("_FILE")) if name.endswith("_FILE") else None
+        if path is None and as_file is None:
+            mistakes.append(f"{name}: no such setting")
+        elif path is not None:
+            _put(table, path, given[name], mistakes)
+        elif as_file is not None:
+            _put(table, (*as_file[:-1], f"{as_file[-1]}_file"), given[name], mistakes)
+
+
+def _put(table: dict[str, Any], path: tuple[str, ...], value: str, mistakes: list[str]) -> None:
+    for step in path[:-1]:
+        inner = table.setdefault(step, {})
+        if not isinstance(inner, dict):
+            mistakes.append(f"{'.'.join(path)}: {step} must be a section")
+            return
+        table = inner
+    table[path[-1]] = value
+
+
+def _struct(
+    kind: type[msgspec.Struct],
+    table: Any,
+    prefix: str,
+    mistakes: list[str],
+    *,
+    ready: Mapping[str, Any] | None = None,
+) -> msgspec.Struct:
+    """One section, field by field, so that every mistake is found and not only the first."""
+    if not isinstance(table, dict):
+        mistakes.append(f"{prefix.rstrip('.')}: must be a section")
+        return kind()
+    fields = {field.name: field for field in msgspec.structs.fields(kind)}
+    values = dict(ready or {})
+    for name, value in _from_files(table, prefix, mistakes).items():
+        if name not in fields or name in values:
+            mistakes.append(f"{prefix}{name}: no such setting")
+            continue
+        try:
+            values[name] = msgspec.convert(value, fields[name].type, strict=False)
+        except msgspec.ValidationError as mistake:
+            mistakes.append(f"{prefix}{name}: {mistake}")
+    return kind(**values)
+
+
+def _from_files(table: Mapping[str, Any], prefix: str, mistakes: list[str]) -> dict[str, Any]:
+    """A section with its `<secret>_file` settings read."""
+    values = dict(table)
+    for name in [name for name in table if name.endswith("_file") and name.removesuffix("_file") in _SECRETS]:
+        secret = name.removesuffix("_file")
+        path = Path(str(values.pop(name)))
+        if secret in table:
+            mistakes.append(f"{prefix}{secret}: given twice, as itself and as {name}")
+        try:
+            values[secret] = path.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as mistake:
+            mistakes.append(f"{prefix}{name}: {mistake}")
+    return values
+
+
+def _accounts(table: Any, carriers: Mapping[str, frozenset[str]], mistakes: list[str]) -> Iterator[CarrierSettings]:
+    """`[carriers.ups]` is the account "default"; `[carriers.ups.accounts.north]` a further one."""
+    if not isinstance(table, dict):
+        mistakes.append("carriers: must be a section")
+        return
+    for code, section in table.items():
+        if code not in carriers or not isinstance(section, dict):
+            mistakes.append(f"carriers.{code}: no such carrier; known: {', '.join(sorted(carriers))}")
+            continue
+        further = section.get("accounts", {})
+        own = {name: value for name, value in section.items() if name != "accounts"}
+        for account, values in {**({"default": own} if own else {}), **further}.items():
+            prefix = f"carriers.{code}." if account == "default" else f"carriers.{code}.accounts.{account}."
+            yield CarrierSettings(
+                carrier=code, account=account, values=_carrier_values(values, carriers[code], prefix, mistakes)
+            )
+
+
+def _carrier_values(table: Any, names: frozenset[str], prefix: str, mistakes: list[str]) -> dict[str, str]:
+    values: dict[str, str] = {}
+    for name, value in (table if isinstance(table, dict) else {}).items():
+        plain = name.removesuffix("_file")
+        if name in names:
+            values[name] = str(value)
+        elif name.endswith("_file") and plain in names:
+            try:
+                values[plain] = Path(str(value)).read_text(encoding="utf-8").strip()
+            except (OSError, UnicodeDecodeError) as mistake:
+                mistakes.append(f"{prefix}{name}: {mistake}")
+        else:
+            mistakes.append(f"{prefix}{name}: no such setting; known: {', '.join(sorted(names))}")
+    return values
+
+
+def _contradictions(settings: Settings) -> Iterator[str]:
+    """Settings that are well formed each, and wrong together or in their meaning."""
+    for name, url, schemes in (
+        ("database_url", settings.database_url, ("postgresql", "postgres")),
+        ("database_owner_url", settings.database_owner_url, ("postgresql", "postgres")),
+        ("smtp_url", settings.smtp_url, ("smtp", "smtps")),
+        ("public_url", settings.public_url, ("http", "https")),
+        ("twilio.base_url", settings.twilio.base_url, ("http", "https")),
+    ):
+        if url is not None and urlsplit(url).scheme not in schemes:
+            yield f"{name}: must begin with {' or '.join(f'{scheme}://' for scheme in schemes)}"
+    if settings.database_url is not None and settings.secret_key is None:
+        yield (
+            "secret_key: needed with a database of your own, so that every process has the same;"
+            " make one with: python3 -c 'import secrets; print(secrets.token_hex(32))'"
+        )
+    if settings.secret_key is not None and len(settings.secret_key) < 32:
+        yield "secret_key: at least 32 characters"
+    twilio = settings.twilio
+    if twilio.account_sid is not None and (twilio.auth_token is None or twilio.sender is None):
+        yield "twilio: account_sid needs auth_token and sender beside it"
