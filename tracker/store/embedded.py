@@ -5,8 +5,8 @@ service dies in any way; elsewhere the next start finds the orphan and stops it.
 """
 
 import asyncio
-import fcntl
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -23,7 +23,7 @@ import asyncpg
 
 from tracker.store import binaries as programs
 from tracker.store import embedded_files as files
-from tracker.store.embedded_files import EmbeddedPostgresError
+from tracker.store.binaries import EmbeddedPostgresError
 
 USER = DATABASE = "tracker"
 
@@ -78,7 +78,7 @@ class EmbeddedPostgres:
     """A PostgreSQL server that belongs to this process, in a data directory that it alone owns.
 
     `binaries` is a folder with `postgres` and `initdb`, found by itself when None. `settings` go over SETTINGS: for
-    tests, which may trade durability for speed. Every method raises EmbeddedPostgresError or NoBinaries.
+    tests, which may trade durability for speed. Its methods raise EmbeddedPostgresError.
     """
 
     def __init__(
@@ -119,9 +119,8 @@ class EmbeddedPostgres:
         try:
             self._account = files.account_for(self._data_directory)
             files.make_data_directory(self._data_directory, self._account)
-            self._lock = _own(self._data_directory)
-            await _end_orphans(files.cluster_of(self._data_directory))
-            files.clear_leftovers(self._data_directory)
+            self._lock = files.own(self._data_directory)
+            files.move_within_reach(self._data_directory, self._account)
             await self._prepare()
             await self._launch()
         except OSError as error:
@@ -144,12 +143,14 @@ class EmbeddedPostgres:
             self._lock = None
 
     async def supervise(self) -> None:
-        """Starts the server again whenever it dies and keeps its log bounded, until stopped; to run beside the service."""
+        """Starts the server again whenever it dies, and keeps its log bounded.
+
+        To run beside the service, and to be cancelled before `stop`. Raises EmbeddedPostgresError where the server
+        cannot be started again.
+        """
         while self._server is not None:
             files.bound_log(self._log)
             if self._server.poll() is not None:
-                await _end_orphans(files.cluster_of(self._data_directory))
-                files.clear_leftovers(self._data_directory)
                 await self._launch()
             await asyncio.sleep(1)
 
@@ -159,9 +160,10 @@ class EmbeddedPostgres:
 
     async def _prepare(self) -> None:
         """Chooses the programs, and has them create the cluster where there is none."""
+        await _remove_unfinished(self._data_directory)
         cluster = files.cluster_of(self._data_directory)
         if cluster.exists():
-            chosen = programs.for_existing_cluster(cluster, self._binaries)
+            chosen = programs.for_existing_cluster(cluster, self.dsn, self._binaries)
         else:
             chosen = programs.for_new_cluster(self._binaries)
         chosen = files.within_reach(chosen, self._account, self._data_directory)
@@ -184,16 +186,19 @@ class EmbeddedPostgres:
             await _ended(initdb)
         finally:
             initdb.kill()
+            initdb.wait()
         if initdb.returncode != 0:
             raise EmbeddedPostgresError(f"initdb failed; {self._last_words()}")
-        _put_in_place(fresh, cluster)
+        files.put_in_place(fresh, cluster)
 
     async def _launch(self) -> None:
+        cluster = files.cluster_of(self._data_directory)
+        await _end_orphans(cluster)
+        files.clear_lock_files(self._data_directory)
         socket_directory = files.private_directory(files.socket_directory_of(self._data_directory), self._account)
         files.bound_log(self._log)
         settings = {**self._settings, "unix_socket_directories": str(socket_directory)}
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-        cluster = files.cluster_of(self._data_directory)
         self._server = self._spawn([str(self._program), "-D", str(cluster), *options], signal.SIGINT)
         await self._answer(self._server)
 
@@ -233,24 +238,6 @@ class EmbeddedPostgres:
         return "\n".join([f"the end of {self._log}:", *lines])
 
 
-def _own(data_directory: Path) -> IO[str]:
-    """Takes the lock that is held for the owner's whole life; the system gives it free however the owner ends."""
-    lock = (data_directory / "owner.lock").open("a+")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.seek(0)
-        owner = lock.read().strip()
-        lock.close()
-        raise EmbeddedPostgresError(
-            f"{data_directory} is in use by process {owner or 'unknown'}: stop it first, or use another data directory"
-        ) from None
-    lock.truncate(0)
-    lock.write(str(os.getpid()))
-    lock.flush()
-    return lock
-
-
 async def _ended(process: subprocess.Popen[bytes], within: float | None = None) -> bool:
     """Waits for the end of a process, at most `within` seconds; says whether it has ended."""
     give_up_at = None if within is None else asyncio.get_running_loop().time() + within
@@ -259,6 +246,18 @@ async def _ended(process: subprocess.Popen[bytes], within: float | None = None) 
             return False
         await asyncio.sleep(_POLL)
     return True
+
+
+async def _remove_unfinished(data_directory: Path) -> None:
+    """Tried a few times, since what a killed initdb had started may still be writing for a moment."""
+    for _ in range(50):
+        leftovers = files.unfinished(data_directory)
+        for leftover in leftovers:
+            await _end_orphans(leftover)
+            shutil.rmtree(leftover, ignore_errors=True)
+        if not leftovers:
+            return
+        await asyncio.sleep(_POLL)
 
 
 async def _end_orphans(cluster: Path) -> None:
@@ -284,13 +283,3 @@ def _tell(pid: int, wish: signal.Signals) -> None:
         raise EmbeddedPostgresError(
             f"PostgreSQL, process {pid}, runs here under another user: stop it first"
         ) from error
-
-
-def _put_in_place(fresh: Path, cluster: Path) -> None:
-    """Renames, and makes the new name outlive a loss of power."""
-    fresh.rename(cluster)
-    descriptor = os.open(cluster.parent, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -5,6 +5,7 @@ run as root, so root lends it to an existing unprivileged user; where that user 
 (`nobody` may not enter /root), `cluster` is a symlink to a folder under /var/lib/tracker that holds cluster and socket.
 """
 
+import fcntl
 import hashlib
 import os
 import pwd
@@ -16,8 +17,9 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
-from tracker.store.binaries import Binaries, identify
+from tracker.store.binaries import Binaries, EmbeddedPostgresError, identify
 
 SHARED_STATE = Path("/var/lib/tracker")
 
@@ -25,10 +27,6 @@ _LONGEST_SOCKET_PATH = 100  # bytes; the system's own limit is 104 to 108
 _SOCKET = ".s.PGSQL.5432"
 _LOG_LIMIT = 8 * 2**20
 _LOG_KEPT = 2**20
-
-
-class EmbeddedPostgresError(Exception):
-    """The embedded PostgreSQL cannot run here; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -81,16 +79,39 @@ def make_data_directory(data_directory: Path, account: Account | None) -> None:
     if not data_directory.exists():
         data_directory.mkdir(parents=True)
         data_directory.chmod(0o711 if account else 0o700)
+
+
+def own(data_directory: Path) -> IO[str]:
+    """Takes the lock that is held for the owner's whole life; the system gives it free however the owner ends."""
+    lock = (data_directory / "owner.lock").open("a+")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.seek(0)
+        owner = lock.read().strip()
+        lock.close()
+        raise EmbeddedPostgresError(
+            f"{data_directory} is in use by process {owner or 'unknown'}: stop it first, or use another data directory"
+        ) from None
+    lock.truncate(0)
+    lock.write(str(os.getpid()))
+    lock.flush()
+    return lock
+
+
+def move_within_reach(data_directory: Path, account: Account | None) -> None:
+    """Decides, before there is a cluster, that it will stand under /var/lib/tracker where the account needs that."""
     cluster = data_directory / "cluster"
-    if account and not cluster.is_symlink() and not cluster.exists() and not _can_enter(account, data_directory):
-        SHARED_STATE.mkdir(parents=True, exist_ok=True)
-        home = Path(tempfile.mkdtemp(prefix=f"{data_directory.name}-", dir=SHARED_STATE))
-        home.chmod(0o711)
-        cluster.symlink_to(home / "cluster")
+    if account is None or cluster.is_symlink() or cluster.exists() or _can_enter(account, data_directory):
+        return
+    SHARED_STATE.mkdir(parents=True, exist_ok=True)
+    home = Path(tempfile.mkdtemp(prefix=f"{data_directory.name}-", dir=SHARED_STATE))
+    home.chmod(0o711)
+    cluster.symlink_to(home / "cluster")
 
 
 def _can_enter(account: Account, directory: Path) -> bool:
-    test = ["/usr/bin/test", "-x", str(directory)]
+    test = ["/bin/sh", "-c", 'test -x "$0"', str(directory)]
     return subprocess.run(test, user=account.uid, group=account.gid, extra_groups=[], check=False).returncode == 0
 
 
@@ -130,16 +151,30 @@ def within_reach(binaries: Binaries, account: Account | None, data_directory: Pa
     return copied
 
 
-def clear_leftovers(data_directory: Path) -> None:
-    """Removes what a killed owner left; only for the holder of the lock, when no server process is left.
+def put_in_place(fresh: Path, cluster: Path) -> None:
+    """Renames, and makes the new name outlive a loss of power."""
+    fresh.rename(cluster)
+    descriptor = os.open(cluster.parent, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def unfinished(data_directory: Path) -> list[Path]:
+    """What an owner left that was killed while it made a cluster or a copy of the programs."""
+    home = cluster_of(data_directory).parent
+    return [*home.glob("cluster.new-*"), *home.glob("postgresql.new-*")]
+
+
+def clear_lock_files(data_directory: Path) -> None:
+    """For the holder of our own lock, when no server process is left.
 
     PostgreSQL itself would not start on a lock file that is empty or whose number another program bears by now.
     """
-    cluster, socket = cluster_of(data_directory), socket_of(data_directory)
-    for file in (cluster / "postmaster.pid", socket, socket.with_name(f"{socket.name}.lock")):
+    socket = socket_of(data_directory)
+    for file in (cluster_of(data_directory) / "postmaster.pid", socket, socket.with_name(f"{socket.name}.lock")):
         file.unlink(missing_ok=True)
-    for unfinished in [*cluster.parent.glob("cluster.new-*"), *cluster.parent.glob("postgresql.new-*")]:
-        shutil.rmtree(unfinished)
 
 
 def bound_log(log: Path) -> None:
