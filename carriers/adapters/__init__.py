@@ -1,0 +1,1 @@
+"""One folder per carrier, found by walking (carriers/registry.py)."""

@@ -1,0 +1,1 @@
+"""Correos, the Spanish post, through its tracking API or its public page's service."""

@@ -1,0 +1,1 @@
+"""DHL through its Shipment Tracking - Unified API."""
