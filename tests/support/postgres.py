@@ -12,6 +12,7 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 import asyncpg
+import pytest
 
 from sql import migrate
 from sql.connection import Connection
@@ -89,14 +90,23 @@ def running(url: str | None, choice: str) -> Generator[Server]:
         return
     folder = Path(tempfile.mkdtemp(prefix="tracker-test-"))
     folder.chmod(0o711)  # as root, the server's user must be able to pass
-    programs = binaries.installed()[0].folder if choice == "system" else None
-    server = EmbeddedPostgres(folder / "postgres", binaries=programs, settings=UNSAFE_AND_FAST)
+    server = EmbeddedPostgres(folder / "postgres", binaries=programs(choice), settings=UNSAFE_AND_FAST)
     try:
         run(server.start())
         yield from _prepared(Server(server.dsn))
     finally:
         run(server.stop())
         shutil.rmtree(folder)
+
+
+def programs(choice: str) -> Path | None:
+    """The folder of the `system` programs; None stands for the `embedded` ones, which are found by themselves."""
+    if choice == "embedded":
+        return None
+    installed = binaries.installed()
+    if not installed:
+        raise pytest.UsageError("--postgres=system needs PostgreSQL on the system (Debian, Ubuntu: postgresql)")
+    return installed[0].folder
 
 
 def run(work: Coroutine[None, None, Result]) -> Result:
