@@ -64,6 +64,14 @@ def for_existing_cluster(cluster: Path, dsn: str, explicit: Path | None = None) 
     )
 
 
+def pg_dump() -> Path:
+    """The newest pg_dump there is; it reads servers of its own version and older ones."""
+    for binaries in sorted(_found(None), key=lambda binaries: binaries.major, reverse=True):
+        if (binaries.folder / "pg_dump").is_file():
+            return binaries.folder / "pg_dump"
+    raise NoBinaries("there is no pg_dump: install it (Debian, Ubuntu: `apt install postgresql-client`)")
+
+
 def identify(folder: Path, *, uid: int | None = None, gid: int | None = None) -> Binaries | None:
     """What is in this folder, asked as that user; None where it holds no PostgreSQL which that user can run."""
     answer = ""
