@@ -74,6 +74,10 @@ class Chance:
         """In [0, 1)."""
         return self._random.random()
 
+    def uniform(self, a: float, b: float) -> float:
+        """Between `a` and `b`."""
+        return self._random.uniform(a, b)
+
 
 def token_bytes(count: int) -> bytes:
     """Unguessable bytes."""

@@ -53,7 +53,7 @@ returning failures
 -- How often in a row this account has failed.
 select failures from carrier_account where shop_id = $1 and carrier = $2 and account = $3
 
--- name: take_turn(shop_id, carrier, account, spacing)
+-- name: take_turn(shop_id, carrier, account, turn)
 -- True when the carrier's spacing between calls allows one now; the turn is taken.
 update carrier_account
 set next_turn_at = clock_timestamp() + $4::interval

@@ -23,6 +23,7 @@ _INTAKE = queries.topic("intake")
 _LEASE: Final = timedelta(minutes=2)
 _AT_ONCE: Final = 8  # calls of one account under way at the same time
 _BATCH: Final = 64
+_TURN: Final = 2.0  # seconds of calls that one worker reserves where a carrier wants space between them
 _BREAKER: Final = 5  # failures in a row
 _SHORTEST, _LONGEST = timedelta(seconds=30), timedelta(minutes=15)
 _AGAIN: Final = timedelta(minutes=5)
@@ -89,11 +90,13 @@ async def _poll_account(house: House, due: _Due, line: Line, intake: GroupCommit
         return 0
     async with house.db.connection() as conn:
         await conn.execute(_SQL.count_calls, due.shop_id, due.carrier, due.account, now.date(), len(batches))
-    gate = asyncio.Semaphore(_AT_ONCE)
+    gate = asyncio.Semaphore(1 if line.spacing else _AT_ONCE)
 
     async def ask(batch: Sequence[_Asked]) -> CarrierFailure | None:
         async with gate:
-            return await _ask(house, due, line, batch, intake)
+            failure = await _ask(house, due, line, batch, intake)
+            await asyncio.sleep(line.spacing)
+            return failure
 
     failures = await asyncio.gather(*(ask(batch) for batch in batches))
     await _judge(house, due, failures)
@@ -104,9 +107,10 @@ async def _claim(house: House, due: _Due, line: Line, now: datetime) -> list[_As
     most = _BATCH if due.calls_left is None else min(_BATCH, due.calls_left * line.adapter.card.batch_size)
     async with house.db.connection() as conn:
         if line.spacing:
-            most = line.adapter.card.batch_size
-            spacing = timedelta(seconds=line.spacing)
-            if not await conn.fetchval(_SQL.take_turn, due.shop_id, due.carrier, due.account, spacing):
+            calls = max(1, int(_TURN / line.spacing))
+            most = min(most, calls * line.adapter.card.batch_size)
+            turn = timedelta(seconds=calls * line.spacing)
+            if not await conn.fetchval(_SQL.take_turn, due.shop_id, due.carrier, due.account, turn):
                 return []
         rows = await conn.fetch(_SQL.claim, due.shop_id, due.carrier, due.account, now, _LEASE, most)
     return [

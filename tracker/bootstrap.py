@@ -1,0 +1,267 @@
+"""The one place that names concrete carriers, channels, feeds, pool and clock, and puts the service together."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from functools import partial
+
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+import asyncpg
+import msgspec
+from aiohttp import web
+
+from carriers import registry
+from carriers.contract import Account, Adapter
+from carriers.http import CarrierHttp, open_session
+from notifications.channels.email import Email, Relay
+from notifications.channels.twilio import Twilio
+from notifications.contract import Channel
+from notifications.outbox import Outbox
+from sql import migrate
+from sql.connection import Connection
+from tracker import metrics
+from tracker.actions import intake
+from tracker.actions.deciding import House
+from tracker.actions.examine import BATCH, examine
+from tracker.actions.group_commit import GroupCommit
+from tracker.actions.intake import Observation, Taken
+from tracker.actions.poll import Line, poll_due
+from tracker.clock import Chance, Clock, token_bytes
+from tracker.jobs.housekeeping import keep_house
+from tracker.jobs.schedule import Job, Ticker
+from tracker.settings import Settings, SettingsWrong
+from tracker.store import shops
+from tracker.store.calendars import Calendars
+from tracker.store.db import Database
+from tracker.store.embedded import EmbeddedPostgres, attach_dsn
+from tracker.vault import Vault
+from tracker.web.app import make_app
+from tracker.web.services import Services
+
+_log = logging.getLogger(__name__)
+_COMMON: Final = frozenset({"base_url", "auth_url", "calls_per_day", "spacing"})  # settings that every carrier takes
+
+
+def carrier_settings() -> dict[str, frozenset[str]]:
+    """Every known carrier with the names of its settings."""
+    return {
+        code: _COMMON | {*adapter.card.settings, *adapter.card.optional}
+        for code, adapter in registry.adapters().items()
+    }
+
+
+class Runtime(msgspec.Struct, frozen=True):
+    """The service put together, without its ticking and listening: `serve` adds those, the simulation its own steps."""
+
+    settings: Settings
+    house: House
+    shop_id: int
+    intake: GroupCommit[Observation, Taken]
+    lines: Mapping[tuple[int, str, str], Line]
+    outbox: Outbox
+    stopping: asyncio.Event
+
+    async def poll(self) -> int:
+        """One round of asking carriers; returns how many shipments were asked about."""
+        return await poll_due(self.house, self.lines, self.intake)
+
+    async def examine(self) -> int:
+        """One batch of shipments whose moment has come; returns 0 once there was less than a batch."""
+        examined = await examine(self.house)
+        return examined if examined == BATCH else 0
+
+    async def deliver(self) -> int:
+        """One round of sending; returns how many messages were taken up."""
+        return (await self.outbox.deliver_due()).claimed
+
+    async def keep_house(self) -> int:
+        """The day's chores."""
+        return await keep_house(self.house)
+
+    def app(self) -> web.Application:
+        """The web application over this runtime."""
+        return make_app(
+            Services(
+                house=self.house,
+                pushes=self.intake,
+                public_url=self.settings.public_url.rstrip("/"),
+                is_stopping=self.stopping.is_set,
+            )
+        )
+
+    def ticker(self) -> Ticker:
+        """The clock's work, ticking."""
+        tick = timedelta(seconds=self.settings.tick_seconds)
+        jobs: dict[str, tuple[Job, timedelta]] = {
+            "poll": (self.poll, tick),
+            "examine": (self.examine, tick),
+            "deliver": (self.deliver, tick),
+            "keep_house": (self.keep_house, max(tick, timedelta(minutes=10))),
+        }
+        return Ticker(jobs)
+
+
+@asynccontextmanager
+async def database_url(settings: Settings) -> AsyncIterator[str]:
+    """The database to use: the configured one, else an embedded PostgreSQL that lives as long as this block."""
+    if settings.database_url is not None:
+        yield settings.database_url
+        return
+    async with EmbeddedPostgres(settings.data_directory / "postgres") as server:
+        yield server.dsn
+
+
+def running_database_url(settings: Settings) -> str | None:
+    """For commands beside a running service: the configured database, else the embedded one that it runs."""
+    return settings.database_url or attach_dsn(settings.data_directory / "postgres")
+
+
+def master_key(settings: Settings) -> bytes:
+    """The secret key. With an embedded database it is made at the first start and kept beside the data."""
+    if settings.secret_key is not None:
+        return settings.secret_key.encode()
+    path = settings.data_directory / "secret_key"
+    if not path.is_file():
+        settings.data_directory.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(token_bytes(32).hex())
+    return path.read_text(encoding="ascii").strip().encode()
+
+
+async def bring_up_to_date(settings: Settings, url: str) -> list[str]:
+    """Migrate as the owner, and let the application role in. Returns the migrations applied."""
+    connection = await asyncpg.connect(settings.database_owner_url or url)
+    try:
+        applied = await migrate.migrate(connection, settings.database_schema)
+        role = urlsplit(url).username
+        if settings.database_owner_url is not None and role is not None:
+            await migrate.grant(connection, settings.database_schema, unquote(role))
+        return applied
+    finally:
+        await connection.close()
+
+
+@asynccontextmanager
+async def open_runtime(
+    settings: Settings, url: str, clock: Clock, chance: Chance, *, connections: int = 12
+) -> AsyncIterator[Runtime]:
+    """Put the service together over a database that is up to date. Raises SettingsWrong, OSError, PostgresError."""
+    async with AsyncExitStack() as stack:
+        db = await stack.enter_async_context(await Database.open(url, settings.database_schema, max_size=connections))
+        adapters = registry.adapters()
+        house = House(
+            db=db,
+            clock=clock,
+            chance=chance,
+            cards={code: adapter.card for code, adapter in adapters.items()},
+            calendars=Calendars(),
+            vault=Vault(master_key(settings)),
+        )
+        async with db.transaction() as conn:
+            shop_id = await shops.ensure(conn, settings.shop, clock.now())
+        runtime = Runtime(
+            settings=settings,
+            house=house,
+            shop_id=shop_id,
+            intake=GroupCommit(partial(_commit, house), instead=intake.quarantined),
+            lines=await _lines(settings, adapters, shop_id, house, stack),
+            outbox=_outbox(settings, house, stack),
+            stopping=asyncio.Event(),
+        )
+        async with db.transaction() as conn:
+            await shops.ensure_accounts(conn, list(runtime.lines))
+        yield runtime
+        await runtime.intake.close()
+
+
+async def _commit(house: House, batch: Sequence[Observation]) -> Sequence[Taken]:
+    async def take_in(conn: Connection) -> list[Taken]:
+        return await intake.take_in(house, conn, batch)
+
+    taken = await house.db.retrying(take_in, idempotent=True)
+    metrics.count_intake(batch, taken)
+    return taken
+
+
+async def _lines(
+    settings: Settings, adapters: Mapping[str, Adapter], shop_id: int, house: House, stack: AsyncExitStack
+) -> dict[tuple[int, str, str], Line]:
+    session = await stack.enter_async_context(open_session())
+    lines: dict[tuple[int, str, str], Line] = {}
+    mistakes: list[str] = []
+    for configured in settings.carriers:
+        adapter = adapters[configured.carrier]
+        card, values = adapter.card, configured.values
+        missing = [name for name in card.settings if name not in values]
+        if missing:
+            mistakes.append(f"carriers.{card.code}: account {configured.account} needs {', '.join(missing)}")
+            continue
+        account = Account(
+            shop=settings.shop.code,
+            carrier=card.code,
+            name=configured.account,
+            base_url=values.get("base_url", card.base_url).rstrip("/"),
+            auth_url=values.get("auth_url", card.auth_url),
+            values={name: value for name, value in values.items() if name not in _COMMON},
+        )
+        http = CarrierHttp(session, card.code, house.clock, house.chance, now=house.clock.now)
+        lines[shop_id, card.code, configured.account] = Line(
+            adapter=adapter,
+            client=adapter.connect(account, http, house.clock),
+            calls_per_day=int(values["calls_per_day"]) if "calls_per_day" in values else card.calls_per_day,
+            spacing=float(values.get("spacing", card.spacing)),
+        )
+    if mistakes:
+        raise SettingsWrong(mistakes)
+    return lines
+
+
+def _outbox(settings: Settings, house: House, stack: AsyncExitStack) -> Outbox:
+    channels: dict[str, Channel] = {}
+    if settings.smtp_url is not None:
+        channels["email"] = Email(_relay(settings.smtp_url, settings.smtp_connections))
+    twilio = settings.twilio
+    if twilio.account_sid and twilio.auth_token and twilio.sender:
+        channels["sms"] = Twilio(
+            account_sid=twilio.account_sid,
+            auth_token=twilio.auth_token,
+            sender=twilio.sender,
+            base_url=twilio.base_url.rstrip("/"),
+        )
+    for channel in channels.values():
+        stack.push_async_callback(channel.close)
+    return Outbox(house.db, channels, _Links(settings.public_url.rstrip("/"), house.vault), house.clock, house.chance)
+
+
+class _Links:
+    """The addresses that messages carry."""
+
+    def __init__(self, public_url: str, vault: Vault) -> None:
+        self._public_url, self._vault = public_url, vault
+
+    def tracking(self, shipment_id: int, link_version: int) -> str:
+        return f"{self._public_url}/t/{self._vault.link_token(shipment_id, link_version)}"
+
+
+def _relay(url: str, connections: int) -> Relay:
+    """smtp:// asks for STARTTLS unless the relay is this machine, smtps:// speaks TLS from the first byte."""
+    parts = urlsplit(url)
+    host = parts.hostname or "localhost"
+    implicit = parts.scheme == "smtps"
+    loopback = host in ("localhost", "127.0.0.1", "::1")
+    return Relay(
+        host=host,
+        port=parts.port or (465 if implicit else 587),
+        tls="implicit" if implicit else "none" if loopback else "starttls",
+        username=unquote(parts.username) if parts.username else None,
+        password=unquote(parts.password) if parts.password else None,
+        connections=connections,
+    )
