@@ -99,8 +99,8 @@ class Codes(msgspec.Struct, frozen=True):
         """
         known = self.codes.get(code) if code else None
         listed = self.texts.get(fold_name(wording or text or ""))
-        if listed is not None and (known is None or known.refine):
-            return listed if known is None else _within(known.meaning, listed)
+        if listed is not None and (known is None or (known.refine and _may_be_said(known.meaning, listed))):
+            return listed
         said = read_text(text) if text else NOTHING
         if known is None:
             return _caused(_no_end(said), self.reasons.get(reason or ""))
@@ -155,6 +155,11 @@ def _within(known: Meaning, said: Meaning) -> Meaning:
     if said.informational:
         return msgspec.structs.replace(said, milestone=_below_end(said, known).milestone, status_detail=None)
     return _below_end(said, known)
+
+
+def _may_be_said(known: Meaning, listed: Meaning) -> bool:
+    """A listed text beside a code that leaves it open: any end, but a delivery only where the code is an end too."""
+    return listed.milestone is not _M.DELIVERED or known.milestone in _ENDS
 
 
 def _another_end(known: Meaning, said: Meaning) -> Meaning:

@@ -143,6 +143,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     base_url: str
     auth_url: str | None = None
     settings: tuple[str, ...] = ()  # credentials an account must have, beside base_url and auth_url
+    optional: tuple[str, ...] = ()  # credentials an account may have, which open more
     batch_size: int = 1
     full_history: bool  # every answer lists all events: only then can an event be withdrawn
     has_codes: bool  # False: texts stand in for codes in event keys

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Final
 
@@ -30,7 +29,11 @@ class Accounts(msgspec.Struct, frozen=True):
     ups_client_id: str = "sandbox-ups-client"
     ups_client_secret: str = "sandbox-ups-secret"  # noqa: S105 - opens nothing but this sandbox
     correos_client_id: str = "sandbox-correos-client"
-    correos_client_secret: str = "sandbox-correos-secret"  # noqa: S105 - as above
+    correos_client_secret: str = "sandbox-correos-secret"  # noqa: S105
+    correos_gateway_client_id: str = "sandbox-correos-gateway"
+    correos_gateway_client_secret: str = "sandbox-correos-gateway-secret"  # noqa: S105
+    correos_user: str = "sandbox-correos-user"
+    correos_password: str = "sandbox-correos-password"  # noqa: S105
 
 
 class Exchange:
@@ -77,19 +80,22 @@ class Exchange:
         return await self._track("correos", correos, request.match_info["number"])
 
     async def correos_localizador_auth(self, request: web.Request) -> web.Response:
-        if not _is_client(request, self._accounts.correos_client_id, self._accounts.correos_client_secret):
+        if not _is_client(request, self._accounts.correos_user, self._accounts.correos_password):
             return self._refuse("correos", correos.unauthorised())
         return await self._track("correos", correos, request.match_info["number"])
 
     async def correos_token(self, request: web.Request) -> web.Response:
         self.calls["correos", "token"] += 1
-        form = await request.post()
-        if not self._is_correos_client(form) or form.get("grant_type") != "client_credentials":
+        form, accounts = await request.post(), self._accounts
+        given = form.get("client_id"), form.get("client_secret"), form.get("grant_type")
+        if given != (accounts.correos_client_id, accounts.correos_client_secret, "client_credentials"):
             return self._refuse("correos", correos_trackpub.token_refused())
         return _response(correos_trackpub.token(self._new_token("correos")))
 
     async def correos_trackpub(self, request: web.Request) -> web.Response:
-        if not self._has_token(request, "correos") or not self._is_correos_client(request.headers):
+        gateway = self._accounts.correos_gateway_client_id, self._accounts.correos_gateway_client_secret
+        given = request.headers.get("client_id"), request.headers.get("client_secret")
+        if given != gateway or not self._has_token(request, "correos"):
             return self._refuse("correos", correos_trackpub.unauthorised())
         return await self._track("correos", correos_trackpub, request.match_info["number"])
 
@@ -127,10 +133,6 @@ class Exchange:
     def _has_token(self, request: web.Request, carrier: str) -> bool:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         return scheme == "Bearer" and token in self._tokens[carrier]
-
-    def _is_correos_client(self, given: Mapping[str, object]) -> bool:
-        client = given.get("client_id"), given.get("client_secret")
-        return client == (self._accounts.correos_client_id, self._accounts.correos_client_secret)
 
 
 def make_app(world: World, clock: Clock, accounts: Accounts | None = None) -> web.Application:

@@ -9,7 +9,8 @@ from carriers.sandbox.journey import Fact
 from carriers.sandbox.parcel import Parcel, View
 from carriers.sandbox.places import Spot, country_name
 from carriers.sandbox.wire.form import json_answer, newest, surname
-from carriers.sandbox.words import dhl_unified
+from carriers.sandbox.words import dhl_unified, moments
+from carriers.vocabulary import Milestone
 
 _PROBLEM = "application/problem+json"
 
@@ -93,7 +94,7 @@ def _details(parcel: Parcel, last: Fact | None) -> dict[str, object]:
     }
     if parcel.reference:
         details["references"] = {"number": parcel.reference, "type": "customer-reference"}
-    if last is not None and dhl_unified().says[last.moment].status == "delivered":
+    if last is not None and moments()[last.moment].milestone is Milestone.DELIVERED:
         details["proofOfDelivery"] = {
             "timestamp": last.happened_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:00Z"),
             "signed": {"@type": "Person", "name": surname(parcel.receiver)},
