@@ -33,7 +33,9 @@ def topics_named_by(node: ast.AST) -> Iterator[tuple[str, str]]:
     match node:
         case ast.Assign(
             targets=[ast.Name(id=variable)],
-            value=ast.Call(func=ast.Attribute(attr="topic"), args=[ast.Constant(value=str(topic)), *_]),
+            value=ast.Call(
+                func=ast.Attribute(attr="topic") | ast.Name(id="topic"), args=[ast.Constant(value=str(topic)), *_]
+            ),
         ):
             yield variable, topic
 
@@ -46,12 +48,12 @@ async def test_every_query_prepares(conn: Connection, query: Query) -> None:
 
 
 async def test_hot_queries_keep_their_index(database: Database) -> None:
-    hot = [query for query in QUERIES.values() if query.index]
+    hot = {name: query for name, query in QUERIES.items() if query.index}
     async with database.connection() as connection:
-        await plans.fill(connection, [query.sql for query in hot])
-        used = {query.name: await plans.indexes(connection, query.sql) for query in hot}
+        await plans.fill(connection, [query.sql for query in hot.values()])
+        used = {name: await plans.indexes(connection, query.sql) for name, query in hot.items()}
 
-    assert [query.name for query in hot if query.index not in used[query.name]] == [], used
+    assert {name: used[name] for name, query in hot.items() if query.index not in used[name]} == {}
 
 
 async def test_a_query_that_lost_its_index_is_noticed(database: Database) -> None:
