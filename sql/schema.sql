@@ -493,7 +493,7 @@ CREATE INDEX finding_incident ON finding USING btree (incident_id);
 CREATE UNIQUE INDEX finding_standing ON finding USING btree (shipment_id, key) WHERE (withdrawn_at IS NULL);
 CREATE INDEX incident_entry_incident ON incident_entry USING btree (incident_id, id);
 CREATE INDEX incident_open ON incident USING btree (shop_id, id) WHERE (state <> ALL (ARRAY['closed'::text, 'merged'::text]));
-CREATE INDEX message_due ON message USING btree (due_at) WHERE (state = 'queued'::text);
+CREATE INDEX message_due ON message USING btree (channel, due_at) WHERE (state = 'queued'::text);
 CREATE INDEX message_lease ON message USING btree (lease_until) WHERE (state = 'sending'::text);
 CREATE INDEX notice_shipment ON notice USING btree (shipment_id, id);
 CREATE INDEX observation_quarantine ON observation USING btree (shop_id, id) WHERE ((problem IS NOT NULL) AND (settled_at IS NULL));
