@@ -23,6 +23,10 @@ ACCOUNTS = Accounts()
 DHL_KEY = {"DHL-API-Key": ACCOUNTS.dhl_api_key}
 UPS_CLIENT = basic(ACCOUNTS.ups_client_id, ACCOUNTS.ups_client_secret)
 CORREOS_CLIENT = {"client_id": ACCOUNTS.correos_client_id, "client_secret": ACCOUNTS.correos_client_secret}
+CORREOS_GATEWAY = {
+    "client_id": ACCOUNTS.correos_gateway_client_id,
+    "client_secret": ACCOUNTS.correos_gateway_client_secret,
+}
 
 Client = TestClient[Any, Any]
 
@@ -64,7 +68,7 @@ async def correos_token(client: Client) -> dict[str, str]:
     answer = await client.post(
         "/correos/Api/Authorize/Token", data={"grant_type": "client_credentials", "scope": "AP3", **CORREOS_CLIENT}
     )
-    return {"Authorization": f"Bearer {(await answer.json())['idToken']}", **CORREOS_CLIENT}
+    return {"Authorization": f"Bearer {(await answer.json())['idToken']}", **CORREOS_GATEWAY}
 
 
 async def ask_dhl(client: Client, number: str = DHL.number) -> tuple[int, Mapping[str, str], bytes]:
@@ -131,7 +135,7 @@ async def test_ups_says_not_found_inside_a_200_and_400_for_what_is_no_number(cli
 async def test_correos_answers_anybody_on_its_public_door_and_its_client_on_the_others(client: Client):
     path = f"eventos_envio_servicio/{CORREOS.number}"
     public = await client.get(f"/correos/canonico/{path}", params={"indUltEvento": "N"})
-    headers = basic(ACCOUNTS.correos_client_id, ACCOUNTS.correos_client_secret)
+    headers = basic(ACCOUNTS.correos_user, ACCOUNTS.correos_password)
     private = await client.get(f"/correos/canonico/eventos_envio_servicio_auth/{CORREOS.number}", headers=headers)
     portal = await client.get(
         f"/correos/support/trackpub/api/v2/search/{CORREOS.number}", headers=await correos_token(client)
@@ -146,7 +150,7 @@ async def test_correos_refuses_strangers_where_it_knows_its_clients(client: Clie
     assert (await client.post("/correos/Api/Authorize/Token", data={"grant_type": "client_credentials"})).status == 401
     token = await correos_token(client)
     only_token = {"Authorization": token["Authorization"]}
-    for headers in ({}, CORREOS_CLIENT, only_token):
+    for headers in ({}, CORREOS_GATEWAY, only_token, {**only_token, **CORREOS_CLIENT}):
         answer = await client.get(f"/correos/support/trackpub/api/v2/search/{CORREOS.number}", headers=headers)
         assert answer.status == 401
 
@@ -159,7 +163,7 @@ async def test_correos_says_not_found_inside_a_200(client: Client):
 
 async def test_a_token_of_one_carrier_opens_no_door_of_another(client: Client):
     token = await ups_token(client)
-    headers = {"Authorization": token["Authorization"], **CORREOS_CLIENT}
+    headers = {"Authorization": token["Authorization"], **CORREOS_GATEWAY}
     answer = await client.get(f"/correos/support/trackpub/api/v2/search/{CORREOS.number}", headers=headers)
     assert answer.status == 401
 
