@@ -1,0 +1,253 @@
+"""What the commands do that need settings and, most of them, the database; one coroutine each, named like its command."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import msgspec
+
+from carriers.sandbox import server
+from carriers.sandbox.world import World
+from tracker import bootstrap
+from tracker.actions import access
+from tracker.bootstrap import Runtime
+from tracker.clock import AcceleratedClock, Chance, Clock, RealClock, SteppedClock
+from tracker.settings import Settings
+from tracker.simulation import demo as stage
+from tracker.simulation.shop import Access, Shop, partners_of
+from tracker.simulation.story import play
+from tracker.store import shops
+from tracker.store.db import Database
+from tracker.vault import Vault
+
+_READ, _WRITE = ["read"], ["read", "shipments:write", "incidents:write", "returns:write"]
+
+
+class Unavailable(Exception):
+    """The command needs something that is not there; the message says what to do."""
+
+
+async def serve(settings: Settings, given: argparse.Namespace) -> int:
+    """Run until asked to stop."""
+    if given.role != "all" and settings.database_url is None:
+        raise Unavailable("an embedded database serves one process: use --role all, or set TRACKER_DATABASE_URL")
+    async with AsyncExitStack() as stack:
+        url = await stack.enter_async_context(bootstrap.database_url(settings))
+        await bootstrap.bring_up_to_date(settings, url)
+        clock = RealClock()
+        runtime = await stack.enter_async_context(bootstrap.open_runtime(settings, url, clock, Chance()))
+        if given.role in ("all", "work"):
+            await stack.enter_async_context(bootstrap.ticking(runtime))
+        if given.role in ("all", "web"):
+            await stack.enter_async_context(bootstrap.listening(runtime))
+            _say(f"listening on http://{settings.listen}")
+            _say(f"live board, for one visit: {await _board_link(runtime.house.db, settings)}")
+        await bootstrap.until_asked_to_stop(runtime.stopping)
+    return 0
+
+
+async def demo(settings: Settings, given: argparse.Namespace) -> int:
+    """Play the demo live, or to its end at once."""
+    if given.until_settled:
+        return await _play_to_the_end(settings, given)
+    clock = AcceleratedClock(stage.STARTS_AT, given.speed)
+    async with AsyncExitStack() as stack:
+        at_hand = _at_hand(
+            settings, Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tracker-demo-"))), given.port
+        )
+        set_up = await stack.enter_async_context(stage.staged(at_hand, clock, given.seed, faults=True))
+        runtime, shop = await _raise_curtain(stack, set_up, clock, given.seed)
+        await stack.enter_async_context(bootstrap.ticking(runtime))
+        _say(f"A shop's month at {given.speed:g} times its pace, starting on {clock.now():%A %d %B %Y}.")
+        _say(f"  live board and inbox   {await _board_link(runtime.house.db, set_up.settings)}")
+        _say(f"  REST and its docs      {set_up.settings.public_url}/api/docs")
+        _say("  customers' pages       linked from every parcel and message on the board")
+        _say("Ctrl-C stops it.")
+        playing = asyncio.create_task(stage.keep_playing(shop, clock, runtime.stopping))
+        await bootstrap.until_asked_to_stop(runtime.stopping)
+        await playing
+    return 0
+
+
+async def _play_to_the_end(settings: Settings, given: argparse.Namespace) -> int:
+    clock = SteppedClock(stage.STARTS_AT)
+    async with AsyncExitStack() as stack:
+        at_hand = _at_hand(
+            settings, Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tracker-demo-"))), given.port
+        )
+        set_up = await stack.enter_async_context(stage.staged(at_hand, clock, given.seed, faults=True))
+        runtime, shop = await _raise_curtain(stack, set_up, clock, given.seed)
+        summary = await play(runtime, runtime.house.db, clock, set_up.world, shop, set_up.sinks)
+    print(json.dumps(summary, indent=2) if given.json else _summed_up(summary))
+    return 1 if summary["violations"] else 0
+
+
+async def _raise_curtain(stack: AsyncExitStack, set_up: stage.Stage, clock: Clock, seed: str) -> tuple[Runtime, Shop]:
+    settings = set_up.settings
+    url = await stack.enter_async_context(bootstrap.database_url(settings))
+    await bootstrap.bring_up_to_date(settings, url)
+    runtime = await stack.enter_async_context(bootstrap.open_runtime(settings, url, clock, Chance(hash_seed(seed))))
+    await stack.enter_async_context(bootstrap.listening(runtime))
+    async with runtime.house.db.transaction() as conn:
+        key = await access.create_key(conn, settings.shop.code, "the demo's shop", _WRITE)
+        partners = {
+            name: await access.add_partner(conn, runtime.house.vault, settings.shop.code, name)
+            for name in partners_of(set_up.world)
+        }
+    session = await stack.enter_async_context(aiohttp.ClientSession())
+    shop = Shop(set_up.world, Access(settings.public_url, key, partners), session, clock.now())
+    return runtime, shop
+
+
+def hash_seed(seed: str) -> int:
+    """A number from the seed's text, the same in every process."""
+    return int.from_bytes(seed.encode()) % 2**32
+
+
+def _at_hand(settings: Settings, directory: Path, port: int) -> Settings:
+    """The demo's own throw-away data directory and address over the given settings."""
+    return msgspec.structs.replace(
+        settings,
+        data_directory=directory,
+        database_url=None,
+        secret_key=None,
+        listen=f"127.0.0.1:{port}",
+        public_url=f"http://127.0.0.1:{port}",
+    )
+
+
+async def migrate(settings: Settings, _given: argparse.Namespace) -> int:
+    """Bring the schema up to date."""
+    async with AsyncExitStack() as stack:
+        url = bootstrap.running_database_url(settings) or await stack.enter_async_context(
+            bootstrap.database_url(settings)
+        )
+        applied = await bootstrap.bring_up_to_date(settings, url)
+    _say("\n".join(applied) if applied else "the schema is up to date")
+    return 0
+
+
+async def stop_sending(settings: Settings, _given: argparse.Namespace) -> int:
+    """Keep every message in."""
+    return await _turn(settings, "stop_sending", engaged=True, said="no message leaves until `tracker resume-sending`")
+
+
+async def resume_sending(settings: Settings, _given: argparse.Namespace) -> int:
+    """Let messages out again."""
+    return await _turn(settings, "stop_sending", engaged=False, said="messages go out")
+
+
+async def shadow(settings: Settings, given: argparse.Namespace) -> int:
+    """Plan and show, send nothing."""
+    engaged = given.state == "on"
+    said = "messages are planned and shown, none is sent" if engaged else "messages planned from now on are sent"
+    return await _turn(settings, "shadow", engaged=engaged, said=said)
+
+
+async def link(settings: Settings, _given: argparse.Namespace) -> int:
+    """A one-time link into the board."""
+    async with _database(settings) as db:
+        print(await _board_link(db, settings))
+    return 0
+
+
+async def keys_create(settings: Settings, given: argparse.Namespace) -> int:
+    """A new API key, shown once."""
+    async with _database(settings) as db, db.transaction() as conn:
+        print(await access.create_key(conn, given.shop, given.label, _READ if given.read_only else _WRITE))
+    _say("This key is shown this once.")
+    return 0
+
+
+async def partners_add(settings: Settings, given: argparse.Namespace) -> int:
+    """A new partner with its push URL and signing secret."""
+    async with _database(settings) as db, db.transaction() as conn:
+        code, secret = await access.add_partner(conn, Vault(bootstrap.master_key(settings)), given.shop, given.name)
+    print(f"partner  {code}\npush to  {settings.public_url.rstrip('/')}/push/{code}\nsecret   {secret}")
+    _say("The secret (Standard Webhooks) is shown this once.")
+    return 0
+
+
+async def partners_rotate(settings: Settings, given: argparse.Namespace) -> int:
+    """A new secret for a partner."""
+    async with _database(settings) as db, db.transaction() as conn:
+        secret = await access.rotate_partner(conn, Vault(bootstrap.master_key(settings)), given.partner)
+    print(f"secret   {secret}")
+    _say("Shown this once; the secret before it is accepted for another 24 hours.")
+    return 0
+
+
+async def sandbox(_settings: Settings, given: argparse.Namespace) -> int:
+    """Only the pretend carriers, in real time, from today on."""
+    host, _, port = given.listen.rpartition(":")
+    clock = RealClock()
+    world = World.seeded(given.seed, clock.now(), stage.PARCELS)
+    _say(f"pretend carriers on http://{given.listen} (dhl_unified, ups, correos); parcels: /_sandbox/parcels")
+    await server.run(host, int(port), world, clock)
+    return 0
+
+
+@asynccontextmanager
+async def _database(settings: Settings) -> AsyncIterator[Database]:
+    """The database of the running service, or the embedded one started for this command alone; always up to date."""
+    async with AsyncExitStack() as stack:
+        url = bootstrap.running_database_url(settings)
+        if url is None:
+            url = await stack.enter_async_context(bootstrap.database_url(settings))
+        await bootstrap.bring_up_to_date(settings, url)
+        db = await stack.enter_async_context(await Database.open(url, settings.database_schema, max_size=2))
+        async with db.transaction() as conn:
+            await shops.ensure(conn, settings.shop, RealClock().now())
+        yield db
+
+
+async def _turn(settings: Settings, name: str, *, engaged: bool, said: str) -> int:
+    async with _database(settings) as db, db.transaction() as conn:
+        await access.turn_switch(conn, name, engaged=engaged, by="command line")
+    _say(said)
+    return 0
+
+
+async def _board_link(db: Database, settings: Settings) -> str:
+    async with db.transaction() as conn:
+        token = await access.new_board_link(conn)
+    return f"http://127.0.0.1:{settings.port}/console/enter/{token}"
+
+
+def report_mistakes(mistakes: Sequence[str], *, as_json: bool) -> int:
+    """What `doctor` says when the configuration cannot even be read."""
+    if as_json:
+        print(json.dumps({"ok": False, "mistakes": list(mistakes)}, indent=2))
+    else:
+        print("\n".join(f"wrong    {mistake}" for mistake in mistakes))
+    return 1
+
+
+def _summed_up(summary: dict[str, Any]) -> str:
+    lines = [f"from {summary['from']} to {summary['to']}", "shipments"]
+    lines += [f"  {milestone:24}{count:5}" for milestone, count in summary["shipments"].items()]
+    lines += ["incidents"]
+    lines += [f"  {row['category']:16} {row['state']:10}{row['count']:3}" for row in summary["incidents"]]
+    lines += ["messages"]
+    lines += [
+        f"  {row['kind']:22} {row['channel']:6} {row['language']:4}{row['count']:4}" for row in summary["notices"]
+    ]
+    lines += [f"accepted by the sinks: {summary['accepted']['email']} mails, {summary['accepted']['sms']} SMS"]
+    violations = summary["violations"]
+    return "\n".join(
+        [*lines, "violations: none" if not violations else "violations:", *(f"  {one}" for one in violations)]
+    )
+
+
+def _say(text: str) -> None:
+    """To people, beside the command's own output."""
+    print(text, file=sys.stderr, flush=True)
