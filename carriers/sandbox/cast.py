@@ -23,7 +23,7 @@ from carriers.vocabulary import Milestone
 _COUNTRY_CODE_LENGTH: Final = 2
 _HAND_OVER_DAYS: Final = 4
 _LATEST_START_OF_A_DAY: Final = time(9, 30)  # local: a world that starts later opens on the next working day
-_LABEL_BEFORE_HAND_OVER: Final = timedelta(hours=5)
+_REGISTERED_BEFORE_HAND_OVER: Final = timedelta(hours=5, minutes=30)  # before anybody hears of the label
 _MAIL_DOMAINS: Final = ("example.com", "example.net", "example.org")
 _SERIAL_STEP: Final = 7_919_317  # shares no factor with the number of serials
 _SERVICES: Final = {"dhl_unified": "express", "ups": "express_saver", "correos": "paq_premium"}
@@ -146,7 +146,7 @@ def _registration(chance: Chance, parcel: Parcel, customer: Customer, replaces: 
     street = chance.pick(_script().people[destination.country].streets, "street")
     items = tuple(chance.shuffled(_script().items, "items")[: chance.number(1, 3, "how many items")])
     duties = "DAP" if parcel.scenario == "customs_duties" else "DDP"
-    registered_at = parcel.handed_over_at - _LABEL_BEFORE_HAND_OVER
+    registered_at = parcel.handed_over_at - _REGISTERED_BEFORE_HAND_OVER
     return Registration(
         registered_at=registered_at,
         carrier=parcel.carrier,

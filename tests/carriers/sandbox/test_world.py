@@ -172,6 +172,14 @@ def test_pushes_tell_every_event_of_the_pushed_parcels_once_in_order():
         assert event["status_detail"] in STATUS_DETAILS[Milestone(event["milestone"])]
 
 
+def test_the_shop_registers_a_parcel_before_anybody_hears_of_it():
+    for seed in range(10):
+        world = World.seeded(seed, MONDAY)
+        registered_at = {each.tracking_number: each.registered_at for each in world.registrations()}
+        for each in world.parcels():
+            assert registered_at[each.number] < each.journey.facts[0].happened_at
+
+
 @given(st.lists(st.integers(0, 30 * 24 * 60), min_size=1, max_size=6))
 def test_however_time_is_cut_no_push_is_lost_or_sent_twice(cuts):
     end = MONDAY + timedelta(days=31)
