@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import signal
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
@@ -115,7 +116,12 @@ async def database_url(settings: Settings) -> AsyncIterator[str]:
         yield settings.database_url
         return
     async with EmbeddedPostgres(settings.data_directory / "postgres") as server:
-        yield server.dsn
+        watch = asyncio.create_task(server.supervise())
+        try:
+            yield server.dsn
+        finally:
+            watch.cancel()
+            await asyncio.gather(watch, return_exceptions=True)
 
 
 def running_database_url(settings: Settings) -> str | None:
@@ -265,3 +271,40 @@ def _relay(url: str, connections: int) -> Relay:
         password=unquote(parts.password) if parts.password else None,
         connections=connections,
     )
+
+
+@asynccontextmanager
+async def listening(runtime: Runtime) -> AsyncIterator[None]:
+    """Answer HTTP for as long as this block lasts; requests under way at its end are finished. Raises OSError."""
+    runner = web.AppRunner(runtime.app(), access_log=None, shutdown_timeout=25)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, runtime.settings.host, runtime.settings.port).start()
+        yield
+    finally:
+        await runner.cleanup()
+
+
+@asynccontextmanager
+async def ticking(runtime: Runtime) -> AsyncIterator[None]:
+    """Do the clock's work for as long as this block lasts."""
+    ticker = runtime.ticker()
+    ticker.start()
+    try:
+        yield
+    finally:
+        await ticker.stop()
+
+
+async def until_asked_to_stop(stopping: asyncio.Event) -> None:
+    """Wait for SIGTERM or SIGINT; a second one ends the process at once."""
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        if stopping.is_set():
+            os._exit(130)
+        stopping.set()
+
+    for asked in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(asked, stop)
+    await stopping.wait()

@@ -23,7 +23,7 @@ from tracker import bootstrap, commands, logs
 from tracker.actions.decode import decode
 from tracker.domain.errors import NotFound, RuleRefused
 from tracker.settings import Settings, SettingsWrong, load
-from tracker.store.embedded_files import EmbeddedPostgresError
+from tracker.store.binaries import EmbeddedPostgresError
 
 _CONTENT_TYPES: Final = {".json": "application/json", ".xml": "text/xml", ".html": "text/html"}
 Command = Callable[[Settings, argparse.Namespace], Coroutine[Any, Any, int]]

@@ -70,7 +70,7 @@ class Chance:
     def __init__(self, seed: int | None = None) -> None:
         self._random = random.Random(seed)
 
-    def draw(self) -> float:
+    def random(self) -> float:
         """In [0, 1)."""
         return self._random.random()
 

@@ -127,10 +127,7 @@ def _at_hand(settings: Settings, directory: Path, port: int) -> Settings:
 
 async def migrate(settings: Settings, _given: argparse.Namespace) -> int:
     """Bring the schema up to date."""
-    async with AsyncExitStack() as stack:
-        url = bootstrap.running_database_url(settings) or await stack.enter_async_context(
-            bootstrap.database_url(settings)
-        )
+    async with _any_database(settings) as url:
         applied = await bootstrap.bring_up_to_date(settings, url)
     _say("\n".join(applied) if applied else "the schema is up to date")
     return 0
@@ -200,14 +197,23 @@ async def sandbox(_settings: Settings, given: argparse.Namespace) -> int:
 async def _database(settings: Settings) -> AsyncIterator[Database]:
     """The database of the running service, or the embedded one started for this command alone; always up to date."""
     async with AsyncExitStack() as stack:
-        url = bootstrap.running_database_url(settings)
-        if url is None:
-            url = await stack.enter_async_context(bootstrap.database_url(settings))
+        url = await stack.enter_async_context(_any_database(settings))
         await bootstrap.bring_up_to_date(settings, url)
         db = await stack.enter_async_context(await Database.open(url, settings.database_schema, max_size=2))
         async with db.transaction() as conn:
             await shops.ensure(conn, settings.shop, RealClock().now())
         yield db
+
+
+@asynccontextmanager
+async def _any_database(settings: Settings) -> AsyncIterator[str]:
+    """The running service's database, else the embedded one started for as long as this block lasts."""
+    url = bootstrap.running_database_url(settings)
+    if url is not None:
+        yield url
+        return
+    async with bootstrap.database_url(settings) as started:
+        yield started
 
 
 async def _turn(settings: Settings, name: str, *, engaged: bool, said: str) -> int:

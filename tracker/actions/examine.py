@@ -17,7 +17,7 @@ async def examine(house: House, most: int = BATCH) -> int:
         loaded = await house.load(conn, ids) if ids else {}
 
         def one(case: Case) -> Outcome:
-            return decide(case, now, draw=house.chance.draw())
+            return decide(case, now, draw=house.chance.random())
 
         await decide_and_save(house, conn, list(loaded.values()), one, now)
         return len(loaded)

@@ -357,7 +357,7 @@ async def _decide(
         return decide(
             case,
             now,
-            draw=house.chance.draw(),
+            draw=house.chance.random(),
             belief=belief,
             expectation=expectation,
             not_found=polled.get(case.shipment_id),

@@ -206,7 +206,7 @@ async def _insert(
     case = (await house.load(conn, [shipment_id]))[shipment_id]
 
     def first_look(case: Case) -> Outcome:
-        return decide(case, now, draw=house.chance.draw())
+        return decide(case, now, draw=house.chance.random())
 
     await decide_and_save(house, conn, [case], first_look, now)
     await intake.take_up(house, conn, case)

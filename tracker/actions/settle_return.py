@@ -27,7 +27,7 @@ async def settle(house: House, shop_id: int, return_id: int, settled_as: str, re
         settled = returns.settle(case.returned, settled_as, replacement_id, now)
 
         def one(case: Case) -> Outcome:
-            return decide(case, now, draw=house.chance.draw(), settled=settled)
+            return decide(case, now, draw=house.chance.random(), settled=settled)
 
         await decide_and_save(house, conn, [case], one, now)
 

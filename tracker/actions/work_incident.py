@@ -43,7 +43,7 @@ async def work(house: House, shop_id: int, incident_id: int, order: Order) -> No
         step = _step(case, held, order, standing, now)
 
         def one(case: Case) -> Outcome:
-            return decide(case, now, draw=house.chance.draw(), commanded=[step])
+            return decide(case, now, draw=house.chance.random(), commanded=[step])
 
         await decide_and_save(house, conn, [case], one, now)
 
