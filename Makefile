@@ -36,8 +36,8 @@ bench: dev ## measurements, each beside a limit taken in the same run
 campaign: system dev ## full matrices and long runs of faults; takes long
 	@TEST_EFFORT=campaign $(python) -m tests.support.tiers $(TIER)
 
-schema: dev ## print sql/schema.sql anew from the migrations
-	@$(python) -m tracker.store.schema
+schema: dev ## write sql/schema.sql anew from the migrations
+	@$(python) -m tracker.store.schema --write
 
 lock: dev ## bring the lock files up to date with pyproject.toml
 	@$(python) -m pip install --quiet --disable-pip-version-check 'uv>=0.13'

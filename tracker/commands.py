@@ -21,6 +21,7 @@ from tracker import bootstrap
 from tracker.actions import access
 from tracker.bootstrap import Runtime
 from tracker.clock import AcceleratedClock, Chance, Clock, RealClock, SteppedClock
+from tracker.doctor import examine
 from tracker.settings import Settings
 from tracker.simulation import demo as stage
 from tracker.simulation.shop import Access, Shop, partners_of
@@ -131,6 +132,17 @@ async def migrate(settings: Settings, _given: argparse.Namespace) -> int:
         applied = await bootstrap.bring_up_to_date(settings, url)
     _say("\n".join(applied) if applied else "the schema is up to date")
     return 0
+
+
+async def doctor(settings: Settings, given: argparse.Namespace) -> int:
+    """Print every check; the answer is no when something is wrong."""
+    checks = await examine(settings)
+    wrong = any(check.verdict == "wrong" for check in checks)
+    if given.json:
+        print(json.dumps({"ok": not wrong, "checks": msgspec.to_builtins(checks)}, indent=2))
+    else:
+        print("\n".join(f"{check.verdict:8} {check.subject:22} {check.says}" for check in checks))
+    return 1 if wrong else 0
 
 
 async def stop_sending(settings: Settings, _given: argparse.Namespace) -> int:

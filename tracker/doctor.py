@@ -1,0 +1,127 @@
+"""What is configured, what is missing and what can be reached, in words that say what to do."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Literal
+from urllib.parse import urlsplit
+
+import asyncpg
+import msgspec
+
+from sql import migrate
+from tracker import bootstrap
+from tracker.actions import access
+from tracker.settings import Settings
+from tracker.store.db import Database
+
+_PATIENCE = 5.0  # seconds for one connection
+
+
+class Check(msgspec.Struct, frozen=True):
+    """One thing looked at. `missing` is a choice not made yet, `wrong` keeps the service from working."""
+
+    verdict: Literal["ok", "missing", "wrong"]
+    subject: str
+    says: str
+
+
+async def examine(settings: Settings) -> list[Check]:
+    """Look at everything, even where an earlier look has failed."""
+    checks = [check async for check in _database(settings)]
+    checks += [_public_url(settings), _shop(settings), *_carriers(settings)]
+    checks += [await _mail(settings), _sms(settings)]
+    return checks
+
+
+async def _database(settings: Settings) -> AsyncIterator[Check]:
+    url = bootstrap.running_database_url(settings)
+    if url is None:
+        yield Check(
+            "ok", "database", f"embedded in {settings.data_directory}, not running now; `tracker serve` starts it"
+        )
+        return
+    try:
+        connection = await asyncio.wait_for(asyncpg.connect(url), _PATIENCE)
+    except (OSError, asyncpg.PostgresError, TimeoutError) as away:
+        yield Check("wrong", "database", f"cannot be reached: {away}; check TRACKER_DATABASE_URL and that it runs")
+        return
+    try:
+        version = connection.get_server_version()
+        yield Check("ok", "database", f"PostgreSQL {version.major}.{version.minor}")
+        yield await _schema(connection, settings)
+    finally:
+        await connection.close()
+    yield await _switches(url, settings)
+
+
+async def _schema(connection: asyncpg.Connection, settings: Settings) -> Check:
+    try:
+        waiting = await migrate.pending(connection, settings.database_schema)
+    except migrate.MigrationError as refusal:
+        return Check("wrong", "schema", str(refusal))
+    if waiting:
+        return Check("missing", "schema", f"{len(waiting)} migrations to run: `tracker migrate`")
+    return Check("ok", "schema", f"{settings.database_schema}, up to date")
+
+
+async def _switches(url: str, settings: Settings) -> Check:
+    try:
+        async with await Database.open(url, settings.database_schema, max_size=1) as db, db.connection() as conn:
+            engaged = [name for name, on in (await access.switches(conn)).items() if on]
+    except asyncpg.PostgresError:
+        return Check("missing", "switches", "the schema is not there yet: `tracker migrate`")
+    if not engaged:
+        return Check("ok", "switches", "messages go out")
+    undo = {"stop_sending": "`tracker resume-sending`", "shadow": "`tracker shadow off`"}
+    return Check("ok", "switches", "; ".join(f"{name} is engaged, undone by {undo[name]}" for name in engaged))
+
+
+def _public_url(settings: Settings) -> Check:
+    parts = urlsplit(settings.public_url)
+    if parts.hostname in ("localhost", "127.0.0.1"):
+        says = f"{settings.public_url} opens on this machine alone: set public_url to what customers can open"
+        return Check("missing", "public address", says)
+    if parts.scheme != "https":
+        return Check("wrong", "public address", f"{settings.public_url}: customers' links must be https")
+    return Check("ok", "public address", settings.public_url)
+
+
+def _shop(settings: Settings) -> Check:
+    if settings.shop.sender_email.endswith(".example"):
+        return Check("missing", "shop", "set [shop] name, sender_email and reply_email: messages go out in its name")
+    return Check("ok", "shop", f"{settings.shop.name}, writes as {settings.shop.sender_email}")
+
+
+def _carriers(settings: Settings) -> list[Check]:
+    if not settings.carriers:
+        known = ", ".join(sorted(bootstrap.carrier_settings()))
+        return [Check("missing", "carriers", f"none configured: add [carriers.<code>]; known: {known}")]
+    return [
+        Check(
+            "ok",
+            f"carrier {one.carrier}",
+            f"account {one.account}, asked at {one.values.get('base_url', 'its own address')}",
+        )
+        for one in settings.carriers
+    ]
+
+
+async def _mail(settings: Settings) -> Check:
+    if settings.smtp_url is None:
+        return Check("missing", "mail", "no relay: set TRACKER_SMTP_URL, such as smtp://user:password@relay:587")
+    parts = urlsplit(settings.smtp_url)
+    host, port = parts.hostname or "localhost", parts.port or (465 if parts.scheme == "smtps" else 587)
+    try:
+        _, writer = await asyncio.wait_for(asyncio.open_connection(host, port), _PATIENCE)
+    except (OSError, TimeoutError) as away:
+        return Check("wrong", "mail", f"{host}:{port} cannot be reached: {away}")
+    writer.close()
+    return Check("ok", "mail", f"{host}:{port} answers")
+
+
+def _sms(settings: Settings) -> Check:
+    if settings.twilio.account_sid is None:
+        return Check("missing", "sms", "no account: set [twilio] account_sid, auth_token and sender, or go without")
+    return Check("ok", "sms", f"Twilio, from {settings.twilio.sender}; in Spain the sender must be registered")
