@@ -140,19 +140,32 @@ class FailureClass(StrEnum):
 
 
 class SendFailed(Exception):
-    """A message was not, or perhaps not, taken. `retry_after` in seconds where the other side named a time."""
+    """A message was not, or perhaps not, taken. `retry_after` in seconds where the other side named a time.
 
-    def __init__(self, failure: FailureClass, detail: str, *, retry_after: float | None = None) -> None:
+    `alone`: it is a matter of this message, and says nothing of the channel (a recipient's server that wants us to
+    come back later). `detail` holds no personal data: it is kept.
+    """
+
+    def __init__(
+        self, failure: FailureClass, detail: str, *, retry_after: float | None = None, alone: bool = False
+    ) -> None:
         super().__init__(f"{failure}: {detail}")
         self.failure = failure
         self.detail = detail
         self.retry_after = retry_after
+        self.alone = alone
 
 
 class Channel(Protocol):
-    """One way a message travels."""
+    """One way a message travels.
+
+    `capacity` is how many sends at once are worth while. `repeatable`: a message that may have been taken can be sent
+    again without harm, since the same bytes arrive under the same id; else its provider is asked with `find`.
+    """
 
     name: str
+    capacity: int
+    repeatable: bool
 
     async def send(self, outgoing: Outgoing) -> Accepted:
         """Hand over one message. Raises SendFailed; a cancelled send leaves nothing behind for the next one."""

@@ -16,6 +16,7 @@ _ON_THE_MOVE = (phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberTyp
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """How a shop sends. SMS rest between `sms_until` and `sms_from`, in the recipient's own time."""
 
+    channels: frozenset[str] = frozenset({"email", "sms"})  # those that are set up
     sms_from: time = time(9)
     sms_until: time = time(21)
     back_off: tuple[timedelta, ...] = (
@@ -61,10 +62,10 @@ def plan(notice: Notice, reach: Reach, rules: Rules, now: datetime) -> list[Plan
         return []
     ready_at = max(notice.planned_at, now) + notice.hold
     messages = []
-    if reach.email:
+    if reach.email and "email" in rules.channels:
         messages.append(Planned(channel="email", due_at=ready_at, why="there is an email address"))
-    if reach.mobile and (notice.urgent or not reach.email):
-        why = "it is urgent" if notice.urgent else "there is no email address"
+    if reach.mobile and "sms" in rules.channels and (notice.urgent or not messages):
+        why = "it is urgent" if notice.urgent else "it cannot go by email"
         messages.append(_text_message(notice, reach, rules, ready_at, why))
     return messages
 
@@ -72,9 +73,9 @@ def plan(notice: Notice, reach: Reach, rules: Rules, now: datetime) -> list[Plan
 def fallback(channel: str, reach: Reach, rules: Rules, now: datetime, *, urgent: bool) -> Planned | None:
     """Where a message goes that its own channel cannot deliver; None where there is no other way."""
     why = f"{channel} could not deliver it"
-    if channel == "sms" and reach.email:
+    if channel != "email" and reach.email and "email" in rules.channels:
         return Planned(channel="email", due_at=now, why=why)
-    if channel == "email" and reach.mobile:
+    if channel != "sms" and reach.mobile and "sms" in rules.channels:
         rested = None if urgent else quiet_until(reach.time_zone, rules, now)
         return Planned(channel="sms", due_at=rested or now, why=why)
     return None
@@ -117,10 +118,12 @@ def back_off(attempts: int, rules: Rules, chance: float, retry_after: float | No
     return max(spread, asked_for)
 
 
-def pause(failures: int, rules: Rules) -> timedelta:
-    """How long a channel rests after so many failures in a row."""
-    doublings = min(max(failures - 1, 0), 16)
-    return min(rules.first_pause * (1 << doublings), rules.longest_pause)
+def pause(failures: int, rules: Rules, *, account: bool) -> timedelta | None:
+    """How long a channel rests after so many failures in a row; of the account at once, of the way after some."""
+    doublings = failures - (1 if account else rules.failures_before_pause)
+    if doublings < 0:
+        return None
+    return min(rules.first_pause * (1 << min(doublings, 16)), rules.longest_pause)
 
 
 def _text_message(notice: Notice, reach: Reach, rules: Rules, ready_at: datetime, why: str) -> Planned:

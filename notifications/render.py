@@ -15,6 +15,7 @@ import jinja2
 import msgspec
 
 from notifications import sms_text
+from notifications.addresses import ascii_address
 from notifications.contract import Rendered
 from notifications.languages import Unsayable, clean
 from notifications.letter import Writer
@@ -28,18 +29,23 @@ _EARLIER_KEPT = 10
 
 
 class Thread(msgspec.Struct, frozen=True, kw_only=True):
-    """The conversation a message belongs to; ids without angle brackets, `subject` is what its first message said."""
+    """The conversation a message belongs to; ids without angle brackets.
+
+    `subject` is that of its first message, and kept as long as the language is: mail programs thread by it.
+    """
 
     message_id: str
     root: str
     earlier: tuple[str, ...] = ()
     subject: str | None = None
+    language: str | None = None
 
 
 def email(occasion: Occasion, thread: Thread) -> Rendered:
     """A multipart email to one recipient, text before HTML; raises Unsayable."""
     letter = Writer(occasion).letter()
-    subject = clean(thread.subject or letter.subject, _SUBJECT_CAP)
+    kept = thread.subject if thread.language == letter.language else None
+    subject = clean(kept or letter.subject, _SUBJECT_CAP)
     message = EmailMessage(policy=_POLICY)
     message["Message-ID"] = f"<{thread.message_id}>"
     message["Date"] = occasion.now
@@ -74,14 +80,6 @@ def _address(name: str | None, address: str | None) -> Address:
         return Address(display_name=clean(name or "", 80), addr_spec=ascii_address(address or ""))
     except (ValueError, IndexError) as error:
         raise Unsayable("an address is not one that mail can be sent to") from error
-
-
-def ascii_address(address: str) -> str:
-    """The address with its domain in IDNA; raises ValueError where it is none, or needs SMTPUTF8."""
-    user, at, domain = address.strip().rpartition("@")
-    if not (user and at and domain and user.isascii()):
-        raise ValueError("not an address that mail can be sent to")
-    return f"{user}@{domain.encode('idna').decode()}"
 
 
 @cache

@@ -389,7 +389,7 @@ create table message (
     accepted_at timestamptz,
     unique (notice_id, channel)
 ) with (fillfactor = 80);
-create index message_due on message (due_at) where state = 'queued';
+create index message_due on message (channel, due_at) where state = 'queued';
 create index message_lease on message (lease_until) where state = 'sending';
 
 create table attempt (

@@ -76,3 +76,246 @@ where notice.id = any($1::bigint[])
         and message.id not in (select id from waiting where certainly_unsent)
   )
 returning notice.id, notice.shipment_id, notice.incident_id, notice.kind, notice.subject
+
+-- name: claim(channel, now, lease_seconds, most)
+-- Takes due messages of one channel for a while; whoever holds the newest token may write. [index: message_due]
+with due as materialized (
+    select id
+    from message
+    where channel = $1 and state = 'queued' and due_at <= $2
+      and (lease_until is null or lease_until < clock_timestamp())
+      and not exists (select from switch where name = 'stop_sending' and engaged)
+    order by due_at
+    limit $4
+    for update skip locked
+), claimed as (
+    update message
+    set lease_until = clock_timestamp() + make_interval(secs => $3::double precision), lease_token = lease_token + 1
+    from due
+    where message.id = due.id
+    returning message.*
+)
+select
+    claimed.id, claimed.lease_token, claimed.attempts, claimed.in_doubt_since, claimed.created_at, claimed.due_at,
+    claimed.language, claimed.subject, claimed.message_id, claimed.body,
+    notice.id as notice_id, notice.state as notice_state, notice.kind, notice.key, notice.urgent, notice.valid_until,
+    notice.planned_at, notice.incident_id, notice.shipment_id,
+    case when claimed.body is null then notice.facts end as facts,
+    shipment.link_version,
+    contact.name, contact.email, contact.phone, contact.language as contact_language, contact.time_zone,
+    contact.erased_at is not null as erased,
+    shop.id as shop_id, shop.code as shop_code, shop.name as shop_name, shop.language as shop_language,
+    shop.sender_email, shop.reply_email, shop.phone as shop_phone, shop.website,
+    coalesce(channel_state.failures, 0) as failures, channel_state.paused_until,
+    exists (select from switch where switch.name = 'shadow' and switch.engaged) as shadow
+from claimed
+join notice on notice.id = claimed.notice_id
+join shipment on shipment.id = notice.shipment_id
+join contact on contact.id = claimed.contact_id
+join shop on shop.id = claimed.shop_id
+left join channel_state on channel_state.shop_id = claimed.shop_id and channel_state.channel = claimed.channel
+order by claimed.due_at, claimed.id
+
+-- name: conversations(notice_ids, channel)
+-- What was already sent on this channel about the incidents of these notices, oldest first.
+select
+    notice.id as notice_id,
+    array_agg(message.message_id order by message.id) as message_ids,
+    (array_agg(message.subject order by message.id))[1] as subject,
+    (array_agg(message.language order by message.id))[1] as language
+from notice
+join notice earlier
+    on earlier.shipment_id = notice.shipment_id and earlier.incident_id = notice.incident_id and earlier.id < notice.id
+join message
+    on message.notice_id = earlier.id
+    and message.channel = $2
+    and message.state in ('sending', 'accepted', 'unknown')
+    and message.message_id is not null
+where notice.id = any($1::bigint[])
+group by notice.id
+
+-- name: begin(ids, tokens, languages, subjects, message_ids, bodies, now)
+-- Keeps what was rendered and notes the attempt; gives those that may now be sent, since nothing stopped them meanwhile.
+with wanted as (
+    select *
+    from unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::bytea[])
+        as wanted (id, token, language, subject, message_id, body)
+), ready as materialized (
+    select message.id
+    from wanted
+    join message on message.id = wanted.id and message.lease_token = wanted.token and message.state = 'queued'
+    join contact on contact.id = message.contact_id and contact.erased_at is null
+    where not exists (select from switch where engaged and name in ('stop_sending', 'shadow'))
+    order by message.id
+    for update of message
+), begun as (
+    update message
+    set state = 'sending',
+        attempts = message.attempts + 1,
+        language = coalesce(message.language, wanted.language),
+        subject = coalesce(message.subject, wanted.subject),
+        message_id = coalesce(message.message_id, wanted.message_id),
+        body = coalesce(message.body, wanted.body)
+    from wanted
+    join ready on ready.id = wanted.id
+    where message.id = wanted.id
+    returning message.id, message.attempts
+), noted as (
+    insert into attempt (message_id, number, started_at)
+    select id, attempts, $7::timestamptz from begun
+)
+select id, attempts from begun
+
+-- name: record(ids, tokens, states, becauses, due_ats, provider_references, doubts, numbers, outcomes, details, now)
+-- Writes what became of messages and of the attempts at them, unless somebody else holds them by now.
+with outcome as (
+    select *
+    from unnest(
+        $1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::timestamptz[], $6::text[], $7::timestamptz[],
+        $8::int[], $9::text[], $10::text[]
+    ) as outcome (id, token, state, because, due_at, provider_reference, in_doubt_since, number, outcome, detail)
+), held as materialized (
+    select message.id
+    from outcome
+    join message
+        on message.id = outcome.id
+        and message.lease_token = outcome.token
+        and message.state in ('queued', 'sending')
+    order by message.id
+    for update of message
+), written as (
+    update message
+    set state = outcome.state,
+        state_because = outcome.because,
+        due_at = outcome.due_at,
+        lease_until = null,
+        provider_reference = coalesce(outcome.provider_reference, message.provider_reference),
+        in_doubt_since = coalesce(message.in_doubt_since, outcome.in_doubt_since),
+        accepted_at = case when outcome.state = 'accepted' then $11::timestamptz end
+    from outcome
+    join held on held.id = outcome.id
+    where message.id = outcome.id
+    returning message.notice_id, message.state
+), ended as (
+    update attempt
+    set finished_at = $11, outcome = outcome.outcome, detail = outcome.detail
+    from outcome
+    join held on held.id = outcome.id
+    where attempt.message_id = outcome.id and attempt.number = outcome.number
+)
+update notice
+set state = 'sent', state_because = null
+from written
+where notice.id = written.notice_id and written.state = 'accepted' and notice.state <> 'sent'
+
+-- name: settle(notice_ids)
+-- Notices of which no message is on its way any more: told (or perhaps told), expired or failed.
+update notice
+set state = case
+        when ended.perhaps_told then 'sent'
+        when ended.expired then 'expired'
+        else 'failed'
+    end,
+    state_because = ended.because
+from (
+    select
+        notice_id,
+        bool_or(state = 'unknown') as perhaps_told,
+        bool_or(state = 'expired') as expired,
+        max(state_because) as because
+    from message
+    where notice_id = any($1::bigint[])
+    group by notice_id
+    having not bool_or(state in ('queued', 'sending', 'accepted', 'shown'))
+) as ended
+where notice.id = ended.notice_id and notice.state = 'planned'
+
+-- name: show(ids, tokens, languages, subjects, message_ids, bodies)
+-- Shadow mode: keeps what would have been sent, for everybody to see, and sends nothing.
+with wanted as (
+    select *
+    from unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::bytea[])
+        as wanted (id, token, language, subject, message_id, body)
+), shown as (
+    update message
+    set state = 'shown',
+        state_because = 'shadow mode sends nothing',
+        due_at = null,
+        lease_until = null,
+        language = coalesce(message.language, wanted.language),
+        subject = coalesce(message.subject, wanted.subject),
+        message_id = coalesce(message.message_id, wanted.message_id),
+        body = coalesce(message.body, wanted.body)
+    from wanted
+    where message.id = wanted.id and message.lease_token = wanted.token and message.state = 'queued'
+    returning message.notice_id
+)
+update notice
+set state = 'shown', state_because = 'shadow mode sends nothing'
+from shown
+where notice.id = shown.notice_id and notice.state = 'planned'
+
+-- name: rescue(channel, lease_seconds, most)
+-- Takes over messages whose sender fell silent in the middle of an attempt: they may have been sent. [index: message_lease]
+with lapsed as materialized (
+    select id
+    from message
+    where state = 'sending' and lease_until < clock_timestamp() and channel = $1
+    order by lease_until
+    limit $3
+    for update skip locked
+), taken as (
+    update message
+    set lease_until = clock_timestamp() + make_interval(secs => $2::double precision), lease_token = lease_token + 1
+    from lapsed
+    where message.id = lapsed.id
+    returning message.id, message.lease_token, message.attempts, message.in_doubt_since, message.created_at,
+        message.notice_id, message.shop_id, message.contact_id
+)
+select
+    taken.id, taken.lease_token, taken.attempts, taken.in_doubt_since, taken.created_at, taken.notice_id, taken.shop_id,
+    attempt.started_at,
+    notice.state as notice_state, notice.urgent, notice.valid_until,
+    contact.name, contact.email, contact.phone, contact.language as contact_language, contact.time_zone,
+    contact.erased_at is not null as erased
+from taken
+join attempt on attempt.message_id = taken.id and attempt.number = taken.attempts
+join notice on notice.id = taken.notice_id
+join contact on contact.id = taken.contact_id
+
+-- name: renew(ids, tokens, lease_seconds)
+-- A living sender keeps what it holds.
+update message
+set lease_until = clock_timestamp() + make_interval(secs => $3::double precision)
+from unnest($1::bigint[], $2::bigint[]) as held (id, token)
+where message.id = held.id and message.lease_token = held.token and message.state in ('queued', 'sending')
+
+-- name: release(ids, tokens)
+-- Gives back what was claimed and not begun.
+update message
+set lease_until = null
+from unnest($1::bigint[], $2::bigint[]) as held (id, token)
+where message.id = held.id and message.lease_token = held.token and message.state = 'queued'
+
+-- name: set_channel_states(shop_ids, channel, failures, paused_untils, becauses, now)
+-- What stands in the way of a channel, per shop.
+insert into channel_state (shop_id, channel, failures, paused_until, because, changed_at)
+select new.shop_id, $2, new.failures, new.paused_until, new.because, $6
+from unnest($1::bigint[], $3::int[], $4::timestamptz[], $5::text[]) as new (shop_id, failures, paused_until, because)
+on conflict (shop_id, channel) do update
+set failures = excluded.failures,
+    paused_until = excluded.paused_until,
+    because = excluded.because,
+    changed_at = excluded.changed_at
+
+-- name: next_due(channels)
+-- When the next message of these channels is due; null where none is queued. [index: message_due]
+select min(first.due_at) as due_at
+from unnest($1::text[]) as wanted (channel)
+cross join lateral (
+    select message.due_at
+    from message
+    where message.channel = wanted.channel and message.state = 'queued'
+    order by message.due_at
+    limit 1
+) as first

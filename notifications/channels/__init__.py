@@ -1,0 +1,1 @@
+"""One module per channel; only the service's bootstrap names them."""

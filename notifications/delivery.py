@@ -1,0 +1,84 @@
+"""Sends what is due on every channel, each at its own pace; any number of processes may do so side by side."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+import msgspec
+
+from notifications import claims
+from notifications.contract import Channel, Links
+from notifications.house import Chance, Clock, Database, House
+from notifications.lane import Lane
+from notifications.policy import Rules
+
+_LEASE = timedelta(seconds=60)
+
+
+class Delivered(msgspec.Struct, frozen=True):
+    """What a run did: messages by the state that they are in now (`queued`: once more later), failures by class.
+
+    `surprises` are exceptions that no channel should raise, for the caller's log.
+    """
+
+    states: Mapping[str, int]
+    failures: Mapping[str, int]
+    surprises: Sequence[Exception]
+
+
+class Delivery:
+    """The sender over the channels that are set up. Due times are the clock's, leases the database's."""
+
+    def __init__(
+        self,
+        db: Database,
+        channels: Sequence[Channel],
+        *,
+        links: Links,
+        clock: Clock,
+        chance: Chance,
+        rules: Rules | None = None,
+        lease: timedelta = _LEASE,
+    ) -> None:
+        self._channels = tuple(channels)
+        self._house = House(db, links, clock, chance, rules or Rules(), lease)
+        self._running: set[Lane] = set()
+        self._stopping = False
+
+    async def deliver_due(self) -> Delivered:
+        """Sends until nothing is due. A channel in trouble does not hold up the others; its exception is raised at the end."""
+        lanes = [Lane(self._house, channel) for channel in self._channels]
+        for lane in lanes:
+            lane.stopping = self._stopping
+        self._running.update(lanes)
+        try:
+            ends = await asyncio.gather(*(lane.run() for lane in lanes), return_exceptions=True)
+        finally:
+            self._running.difference_update(lanes)
+        for end in ends:
+            if isinstance(end, BaseException):
+                raise end
+        return Delivered(
+            states=sum((lane.states for lane in lanes), Counter()),
+            failures=sum((lane.failures for lane in lanes), Counter()),
+            surprises=[surprise for lane in lanes for surprise in lane.surprises],
+        )
+
+    async def next_due_at(self) -> datetime | None:
+        """When the next message is due, in business time; None where none is queued."""
+        async with self._house.db.connection() as conn:
+            return await claims.next_due(conn, [channel.name for channel in self._channels])
+
+    def stop(self) -> None:
+        """Nothing more is begun; runs give back what they have claimed, finish what they have begun, and return."""
+        self._stopping = True
+        for lane in self._running:
+            lane.stopping = True
+
+    async def close(self) -> None:
+        """Closes the channels; after `stop`, and after the last run has returned."""
+        for channel in self._channels:
+            await channel.close()
