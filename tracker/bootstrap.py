@@ -22,9 +22,9 @@ from carriers import registry
 from carriers.contract import Account, Adapter
 from carriers.http import CarrierHttp, open_session
 from notifications.channels.email import Email, Relay
-from notifications.channels.twilio import Twilio
+from notifications.channels import twilio
 from notifications.contract import Channel
-from notifications.outbox import Outbox
+from notifications.delivery import Delivery
 from sql import migrate
 from sql.connection import Connection
 from tracker import metrics
@@ -66,7 +66,7 @@ class Runtime(msgspec.Struct, frozen=True):
     shop_id: int
     intake: GroupCommit[Observation, Taken]
     lines: Mapping[tuple[int, str, str], Line]
-    outbox: Outbox
+    delivery: Delivery
     stopping: asyncio.Event
 
     async def poll(self) -> int:
@@ -79,8 +79,11 @@ class Runtime(msgspec.Struct, frozen=True):
         return examined if examined == BATCH else 0
 
     async def deliver(self) -> int:
-        """One round of sending; returns how many messages were taken up."""
-        return (await self.outbox.deliver_due()).claimed
+        """Send what is due until nothing is; returns how many messages got somewhere."""
+        delivered = await self.delivery.deliver_due()
+        for surprise in delivered.surprises:
+            _log.error("a channel failed in a way it should not", exc_info=surprise)
+        return sum(count for state, count in delivered.states.items() if state != "queued")
 
     async def keep_house(self) -> int:
         """The day's chores."""
@@ -179,7 +182,7 @@ async def open_runtime(
             shop_id=shop_id,
             intake=GroupCommit(partial(_commit, house), instead=intake.quarantined),
             lines=await _lines(settings, adapters, shop_id, house, stack),
-            outbox=_outbox(settings, house, stack),
+            delivery=_delivery(settings, house, stack),
             stopping=asyncio.Event(),
         )
         async with db.transaction() as conn:
@@ -230,21 +233,20 @@ async def _lines(
     return lines
 
 
-def _outbox(settings: Settings, house: House, stack: AsyncExitStack) -> Outbox:
-    channels: dict[str, Channel] = {}
+def _delivery(settings: Settings, house: House, stack: AsyncExitStack) -> Delivery:
+    channels: list[Channel] = []
     if settings.smtp_url is not None:
-        channels["email"] = Email(_relay(settings.smtp_url, settings.smtp_connections))
-    twilio = settings.twilio
-    if twilio.account_sid and twilio.auth_token and twilio.sender:
-        channels["sms"] = Twilio(
-            account_sid=twilio.account_sid,
-            auth_token=twilio.auth_token,
-            sender=twilio.sender,
-            base_url=twilio.base_url.rstrip("/"),
+        channels.append(Email(_relay(settings.smtp_url, settings.smtp_connections)))
+    sms = settings.twilio
+    if sms.account_sid and sms.auth_token and sms.sender:
+        account = twilio.Account(
+            account_sid=sms.account_sid, auth_token=sms.auth_token, sender=sms.sender, base_url=sms.base_url.rstrip("/")
         )
-    for channel in channels.values():
-        stack.push_async_callback(channel.close)
-    return Outbox(house.db, channels, _Links(settings.public_url.rstrip("/"), house.vault), house.clock, house.chance)
+        channels.append(twilio.Sms(account))
+    links = _Links(settings.public_url.rstrip("/"), house.vault)
+    delivery = Delivery(house.db, channels, links=links, clock=house.clock, chance=house.chance)
+    stack.push_async_callback(delivery.close)
+    return delivery
 
 
 class _Links:

@@ -101,6 +101,7 @@ def decide(
     expected = expectation or case.expectation
     returned = settled or returns.follow(case.returned, new, outbound=case.outbound, now=now)
     held = _after(case.incidents, commanded)
+    new = _declared_lost(new, held, now)
     made_good = _is_made_good(new, held, returned)
     cured_at = now if _has_passed(case.belief, new) else case.cured_at
     facts = _facts(case, new, expected, cured_at, made_good)
@@ -245,15 +246,25 @@ def _promised(case: Case, step: Step, now: datetime) -> Step:
     return msgspec.structs.replace(step, incident=moved)
 
 
+def _declared_lost(belief: Belief, held: Sequence[Incident], now: datetime) -> Belief:
+    """Many carriers say that a parcel is lost and never that its journey is over: the shop's making it good ends it."""
+    lost = belief.problem is not None and belief.problem.category is Category.LOSS
+    if not lost or belief.milestone is Milestone.ENDED or not _was_made_good(held):
+        return belief
+    return msgspec.structs.replace(belief, milestone=Milestone.ENDED, status_detail="lost_declared", since=now)
+
+
+def _was_made_good(held: Sequence[Incident]) -> bool:
+    return any(one.category is Category.LOSS and one.closing_reason in _MADE_GOOD for one in held)
+
+
 def _is_made_good(belief: Belief, held: Sequence[Incident], returned: ReturnCase | None) -> bool:
     """The journey is over without delivery, and the customer has the money or the goods."""
     if returned is not None and returned.state is ReturnState.SETTLED:
         return True
     if belief.milestone is not Milestone.ENDED:
         return False
-    return belief.status_detail not in _GONE or any(
-        incident.category is Category.LOSS and incident.closing_reason in _MADE_GOOD for incident in held
-    )
+    return belief.status_detail not in _GONE or _was_made_good(held)
 
 
 def _ended(
