@@ -20,6 +20,7 @@ from carriers.vocabulary import CAUSES, STATUS_DETAILS, Category, Milestone
 
 _LANGUAGES: Final = ("en", "es", "de")
 _GAP: Final = r".{0,60}?"
+_READ: Final = 400  # characters that are read; longer texts only cost time
 
 
 class Meaning(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,7 +50,7 @@ class _Phrases(msgspec.Struct, frozen=True):
 @lru_cache(maxsize=8192)
 def read_text(text: str) -> Meaning:
     """What a sentence says, `NOTHING` when no phrase is recognised. The result may name a terminal state."""
-    folded = fold_name(text)
+    folded = fold_name(text[:_READ])
     table = _table()
     if _match(table.aside, folded):
         return msgspec.structs.replace(_match(table.where, folded) or NOTHING, problem=None, informational=True)
