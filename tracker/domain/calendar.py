@@ -43,10 +43,14 @@ def lane(zone: str, *countries: Iterable[date]) -> Calendar:
     return Calendar(zone, frozenset().union(*countries))
 
 
+def start_of_day(day: date, zone: str) -> datetime:
+    """The first instant of a day at a place."""
+    return datetime.combine(day, time.min, zone_of(zone)).astimezone(UTC)
+
+
 def end_of_day(day: date, zone: str) -> datetime:
-    """The last instant of a day at a place: what a promised date without a time means."""
-    tomorrow = datetime.combine(day + timedelta(days=1), time.min, zone_of(zone))
-    return tomorrow.astimezone(UTC) - timedelta(seconds=1)
+    """The last second of a day at a place: what a promised date without a time means."""
+    return start_of_day(day + timedelta(days=1), zone) - timedelta(seconds=1)
 
 
 @lru_cache(maxsize=512)

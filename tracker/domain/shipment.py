@@ -3,12 +3,13 @@
 Rules of the fold, in one place:
 - Events are ordered by instant, precision, the carrier's own order, milestone and key; never by time received.
   A record without a time comes first, unless it says that the journey is over: then it comes last.
-- Informational and unmapped events move nothing.
+- Informational and unmapped events move nothing; nor does an announcement of a parcel that is under way already.
 - The newest event that moves decides where the shipment is, but
   - on the way back it stays on the way back until the sender has it: a plain "delivered" there is a return delivered;
   - scans within an hour after a delivery are echoes of it; later ones show that the delivery was not final;
   - a return that arrived, and damage, stay.
-- A stated problem is open until an event that moves the parcel on.
+- A stated problem is open until an event that moves the parcel on. An end is itself one, unless it was cancelled: the
+  goods are gone.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import msgspec
 
 from carriers.contract import Estimate, Precision, TrackingEvent
 from carriers.vocabulary import Category, Milestone
-from tracker.domain.calendar import end_of_day
+from tracker.domain.calendar import end_of_day, start_of_day
 
 _M = Milestone
 _ECHO: Final = timedelta(minutes=60)
@@ -30,6 +31,8 @@ _HELD: Final = frozenset({"held_by_carrier", "delayed_by_carrier", "appointment_
 _TRIED: Final = frozenset({"attempt_failed", "notice_left"})
 _CLEARED: Final = frozenset({"import_released", "export_released", "duties_paid"})
 _NOT_UNDER_WAY: Final = frozenset({_M.UNKNOWN, _M.REGISTERED, _M.ANNOUNCED})
+_STAYS: Final = frozenset({Category.DAMAGE, Category.LOSS})  # what a delivery does not put right by itself
+_GOING_BACK: Final = frozenset({"refused", "unclaimed", "undeliverable"})  # details that are causes of a return too
 
 
 class Stated(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -71,6 +74,7 @@ class Belief(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     delivered_at: datetime | None = None
     problem: Stated | None = None
     damage: Stated | None = None
+    going_back: Stated | None = None  # why it returns, as first stated; kept when the sender has it
     attempts: int = 0
     city: str | None = None
     country: str | None = None
@@ -113,7 +117,7 @@ def fold(events: Iterable[TrackingEvent]) -> Belief:
     for event in events:
         placed = (position(event), event)
         held = chosen.get(event.key)
-        if held is None or _outranks(placed, held):
+        if held is None or _weight(placed) > _weight(held):
             chosen[event.key] = placed
     belief = _NOTHING
     for place, event in sorted(chosen.values(), key=lambda placed: placed[0]):
@@ -122,10 +126,16 @@ def fold(events: Iterable[TrackingEvent]) -> Belief:
 
 
 def append(belief: Belief, events: Sequence[TrackingEvent]) -> Belief | None:
-    """The fold continued, when every new event comes after all folded ones; None when the history must be refolded."""
+    """The fold continued, when every new event comes after all folded ones; None when the history must be refolded.
+
+    The keys must be new to the shipment: a correction of an event that was folded is never an append.
+    """
     placed = sorted(((position(event), event) for event in events), key=lambda pair: pair[0])
-    if not placed or (belief.last is not None and placed[0][0] <= belief.last):
-        return None if placed else belief
+    if not placed:
+        return belief
+    restated = len({event.key for event in events}) < len(events)
+    if restated or (belief.last is not None and placed[0][0] <= belief.last):
+        return None
     for place, event in placed:
         belief = _step(belief, place, event)
     return belief
@@ -157,7 +167,7 @@ def expect(held: Expectation, estimate: Estimate | None, belief: Belief, zone: s
 def _start(value: datetime | date | None, zone: str) -> datetime | None:
     if value is None or isinstance(value, datetime):
         return value
-    return end_of_day(value, zone) - timedelta(hours=24) + timedelta(seconds=1)
+    return start_of_day(value, zone)
 
 
 def _end(value: datetime | date | None, zone: str) -> datetime | None:
@@ -166,8 +176,10 @@ def _end(value: datetime | date | None, zone: str) -> datetime | None:
     return end_of_day(value, zone)
 
 
-def _outranks(one: tuple[Position, TrackingEvent], other: tuple[Position, TrackingEvent]) -> bool:
-    return (one[0], variant(one[1])) > (other[0], variant(other[1]))
+def _weight(placed: tuple[Position, TrackingEvent]) -> tuple[Position, str, str]:
+    """Of two events with one key the heavier counts; where only spellings differ, any rule will do that is a rule."""
+    place, event = placed
+    return place, variant(event), repr(event)
 
 
 def _step(belief: Belief, place: Position, event: TrackingEvent) -> Belief:
@@ -178,12 +190,10 @@ def _step(belief: Belief, place: Position, event: TrackingEvent) -> Belief:
         heard_at=event.occurred_at or belief.heard_at,
         last=place,
     )
-    if event.informational:
+    if event.informational or _is_echo(belief, event):
         return counted
-    if event.milestone is _M.UNKNOWN:
+    if event.milestone is _M.UNKNOWN or _is_late_announcement(belief, event):
         return _with_problem(counted, event) if event.problem else counted
-    if _is_echo(belief, event):
-        return counted
     return _with_problem(_moved(counted, event), event)
 
 
@@ -193,12 +203,18 @@ def _is_echo(belief: Belief, event: TrackingEvent) -> bool:
         return event.milestone is not _M.RETURNED
     if belief.milestone is not _M.DELIVERED or event.milestone in (_M.DELIVERED, _M.RETURNING, _M.RETURNED):
         return False
+    if event.problem is not None and event.problem.category in _STAYS:
+        return False
     if event.milestone in _NOT_UNDER_WAY or event.occurred_at is None or belief.delivered_at is None:
         return True
-    if event.problem is not None and event.problem.category is Category.DAMAGE:
-        return False
     tried = event.status_detail in _TRIED
     return not tried and event.occurred_at <= belief.delivered_at + _ECHO
+
+
+def _is_late_announcement(belief: Belief, event: TrackingEvent) -> bool:
+    """True for data that a partner carrier, or the sender, sends of a parcel that is under way already."""
+    under_way = belief.milestone not in _NOT_UNDER_WAY and belief.milestone is not _M.ENDED
+    return under_way and event.milestone in _NOT_UNDER_WAY
 
 
 def _moved(belief: Belief, event: TrackingEvent) -> Belief:
@@ -211,11 +227,12 @@ def _moved(belief: Belief, event: TrackingEvent) -> Belief:
         milestone, detail = _M.RETURNED, "arrived_sender"
     taken_back = belief.milestone is _M.DELIVERED and milestone is not _M.DELIVERED
     under_way = milestone not in _NOT_UNDER_WAY and milestone is not _M.ENDED
+    is_placed = event.place.city is not None or event.place.country is not None
     return msgspec.structs.replace(
         belief,
         milestone=milestone,
         status_detail=detail,
-        since=belief.since if milestone is belief.milestone else at,
+        since=(belief.since or at) if milestone is belief.milestone else at,
         announced_at=belief.announced_at or (at if milestone is _M.ANNOUNCED else None),
         accepted_at=belief.accepted_at or (at if under_way else None),
         in_transit_at=belief.in_transit_at or (at if under_way and milestone is not _M.ACCEPTED else None),
@@ -223,11 +240,16 @@ def _moved(belief: Belief, event: TrackingEvent) -> Belief:
         ready_at=(belief.ready_at or at) if milestone is _M.READY_FOR_COLLECTION else None,
         returning_at=belief.returning_at or (at if milestone is _M.RETURNING else None),
         delivered_at=at if milestone is _M.DELIVERED and not belief.delivered_at else _kept(belief, milestone),
-        attempts=belief.attempts + (detail in _TRIED),
-        city=event.place.city or belief.city,
-        country=event.place.country or belief.country,
+        attempts=belief.attempts + _counts_as_attempt(belief, detail),
+        city=event.place.city if is_placed else belief.city,
+        country=event.place.country if is_placed else belief.country,
         contradicted=belief.contradicted or taken_back,
     )
+
+
+def _counts_as_attempt(belief: Belief, detail: str | None) -> bool:
+    """Each failed attempt counts once, with the notice that was left at it."""
+    return detail == "attempt_failed" or (detail == "notice_left" and belief.status_detail != "attempt_failed")
 
 
 def _kept(belief: Belief, milestone: Milestone) -> datetime | None:
@@ -235,19 +257,12 @@ def _kept(belief: Belief, milestone: Milestone) -> datetime | None:
 
 
 def _with_problem(belief: Belief, event: TrackingEvent) -> Belief:
-    if event.problem is None:
-        if belief.problem is not None and _moves_on(belief.problem, belief, event):
-            return msgspec.structs.replace(belief, problem=None)
-        return belief
-    stated = Stated(
-        category=event.problem.category,
-        cause=event.problem.cause,
-        key=event.key,
-        since=event.occurred_at,
-        code=event.code,
-        text=event.text,
-        action_owner=event.action_owner,
-    )
+    stated = _stated(belief, event)
+    if belief.milestone in (_M.RETURNING, _M.RETURNED) and belief.going_back is None:
+        belief = msgspec.structs.replace(belief, going_back=_why_it_returns(belief, event, stated))
+    if stated is None:
+        moved_on = belief.problem is not None and _moves_on(belief.problem, belief, event)
+        return msgspec.structs.replace(belief, problem=None) if moved_on else belief
     if stated.category is Category.DAMAGE:
         closed = event.milestone is _M.DELIVERED
         return msgspec.structs.replace(
@@ -258,6 +273,44 @@ def _with_problem(belief: Belief, event: TrackingEvent) -> Belief:
         stated.cause,
     )
     return belief if same else msgspec.structs.replace(belief, problem=stated)
+
+
+def _stated(belief: Belief, event: TrackingEvent) -> Stated | None:
+    """The problem that an event states, or is."""
+    if event.problem is not None:
+        category, cause = event.problem.category, event.problem.cause
+        if belief.milestone is _M.DELIVERED and category not in _STAYS:
+            return None
+    elif event.milestone is _M.ENDED and event.status_detail != "cancelled":
+        certain = event.status_detail in ("lost_declared", "destroyed")
+        category, cause = Category.LOSS, "declared_lost" if certain else "presumed_lost"
+    else:
+        return None
+    return Stated(
+        category=category,
+        cause=cause,
+        key=event.key,
+        since=event.occurred_at,
+        code=event.code,
+        text=event.text,
+        action_owner=event.action_owner,
+    )
+
+
+def _why_it_returns(belief: Belief, event: TrackingEvent, stated: Stated | None) -> Stated:
+    """A parcel on its way back has a return problem even where the carrier gives no reason."""
+    for problem in (stated, belief.problem):
+        if problem is not None and problem.category is Category.RETURN:
+            return problem
+    cause = belief.status_detail if belief.status_detail in _GOING_BACK else None
+    return Stated(
+        category=Category.RETURN,
+        cause=cause or "undeliverable",
+        key=event.key,
+        since=event.occurred_at,
+        code=event.code,
+        text=event.text,
+    )
 
 
 def _moves_on(problem: Stated, belief: Belief, event: TrackingEvent) -> bool:

@@ -1,0 +1,222 @@
+"""Small makers of events, facts and cases, and the strategies that generate them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from itertools import count
+from typing import Any
+
+import msgspec
+from hypothesis import strategies as st
+
+from carriers.contract import Place, Precision, Problem, TrackingEvent
+from carriers.vocabulary import CAUSES, STATUS_DETAILS, Category, Milestone, TzCertainty
+from tracker.domain.calendar import Calendar
+from tracker.domain.decision import Case, Outcome, decide
+from tracker.domain.finding import Facts
+from tracker.domain.incident import Incident
+from tracker.domain.shipment import Belief, Expectation, append, fold
+from tracker.domain.thresholds import Thresholds
+
+MONDAY = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+MADRID = Calendar("Europe/Madrid")
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+
+def at(hours: float = 0, *, days: float = 0) -> datetime:
+    """So long after Monday nine o'clock."""
+    return MONDAY + timedelta(hours=hours, days=days)
+
+
+def event(
+    means: str,
+    occurred_at: datetime | float | None = 0.0,
+    *,
+    problem: str | None = None,
+    key: str | None = None,
+    place: tuple[str | None, str | None] = (None, None),
+    **said: Any,
+) -> TrackingEvent:
+    """`means` is "in_transit" or "in_transit.departed_hub"; a number for the time is hours after Monday nine o'clock."""
+    milestone, _, detail = means.partition(".")
+    instant = at(occurred_at) if isinstance(occurred_at, int | float) else occurred_at
+    category, _, cause = (problem or "").partition(".")
+    said = {"tz_certainty": TzCertainty.OFFSET_GIVEN, "precision": Precision.SECOND, "sequence": 0} | said
+    return TrackingEvent(
+        key=key or f"{means}:{instant}:{problem or ''}",
+        occurred_at=instant,
+        occurred_local=instant.isoformat() if instant else None,
+        milestone=Milestone(milestone),
+        status_detail=detail or None,
+        problem=Problem(Category(category), cause) if problem else None,
+        place=Place(*place),
+        **said,
+    )
+
+
+def believed(*events: TrackingEvent) -> Belief:
+    """What is believed after these events."""
+    return fold(events)
+
+
+def facts(belief: Belief | None = None, **changes: Any) -> Facts:
+    """Facts of a Spanish parcel that was registered on Monday at nine."""
+    values: dict[str, Any] = {
+        "belief": belief or Belief(),
+        "expectation": Expectation(),
+        "registered_at": MONDAY,
+        "promised_at": None,
+        "international": False,
+        "outbound": True,
+        "lane": MADRID,
+        "origin": MADRID,
+        "thresholds": Thresholds(),
+    }
+    return Facts(**values | changes)
+
+
+def case(**changes: Any) -> Case:
+    """A Spanish parcel that was registered on Monday at nine, and of which nothing is known yet."""
+    values: dict[str, Any] = {
+        "shipment_id": 7,
+        "shop_id": 1,
+        "contact_id": 3,
+        "order_reference": "A-1001",
+        "carrier": "correos",
+        "carrier_name": "Correos",
+        "account": "default",
+        "tracking_number": "PQ4F6P0704104480181750T",
+        "outbound": True,
+        "international": False,
+        "registered_at": MONDAY,
+        "promised_at": None,
+        "essential": False,
+        "value": Decimal("80.00"),
+        "destination_zone": "Europe/Madrid",
+        "customer_zone": "Europe/Madrid",
+        "lane": MADRID,
+        "origin": MADRID,
+        "thresholds": Thresholds(),
+        "belief": Belief(),
+        "expectation": Expectation(),
+        "health": "unknown",
+        "announced": (),
+        "cured_at": None,
+        "ended_at": None,
+        "incidents": (),
+        "returned": None,
+        "not_found": 0,
+        "version": 1,
+    }
+    return Case(**values | changes)
+
+
+def saved(outcome: Outcome, ids: count[int] | None = None) -> Case:
+    """The case as the store would load it after this outcome."""
+    numbers = ids or count(max((incident.id or 0 for incident in outcome.case.incidents), default=0) + 1)
+    held = {(incident.category, incident.cause): incident for incident in outcome.case.incidents}
+    by_id = {incident.id: incident for incident in outcome.case.incidents}
+    new: dict[tuple[Category, str], Incident] = {}
+    for step in outcome.steps:
+        if step.incident.id is None:
+            new[step.incident.category, step.incident.cause] = step.incident
+        else:
+            by_id[step.incident.id] = step.incident
+    for cause, incident in new.items():
+        assert cause not in held, "a cause that the shipment had before must not get a second row"
+        identified = msgspec.structs.replace(incident, id=next(numbers))
+        by_id[identified.id] = identified
+    causes = [(incident.category, incident.cause) for incident in by_id.values()]
+    assert len(set(causes)) == len(causes), "the database allows each cause once"
+    return msgspec.structs.replace(
+        outcome.case,
+        belief=outcome.belief,
+        expectation=outcome.expectation,
+        health=outcome.health,
+        announced=outcome.announced,
+        cured_at=outcome.cured_at,
+        ended_at=outcome.ended_at,
+        incidents=tuple(by_id.values()),
+        returned=outcome.returned,
+    )
+
+
+class Story:
+    """One parcel's story: news and time go in, the outcomes of each decision are kept."""
+
+    def __init__(self, **changes: Any) -> None:
+        self.case = case(**changes)
+        self.events: list[TrackingEvent] = []
+        self.outcomes: list[Outcome] = []
+        self.now = self.case.registered_at
+
+    def look(self, now: datetime | None = None, **given: Any) -> Outcome:
+        """One decision, saved."""
+        self.now = now or self.now
+        outcome = decide(self.case, self.now, draw=0.5, **given)
+        self.case = saved(outcome)
+        self.outcomes.append(outcome)
+        return outcome
+
+    def hear(self, *events: TrackingEvent, now: datetime | None = None) -> Outcome:
+        """News arrives: at the time of the newest event where no other is said."""
+        self.events += events
+        heard = [one.occurred_at for one in events if one.occurred_at is not None]
+        continued = append(self.case.belief, events)
+        belief = fold(self.events) if continued is None else continued
+        return self.look(now or max([self.now, *heard]), belief=belief)
+
+    def live(self, until: datetime) -> None:
+        """The clock's looks, one after the other, until then."""
+        for _ in range(1000):
+            due = self.outcomes[-1].next_moment_at if self.outcomes else self.now
+            if due is None or due > until:
+                self.now = until
+                return
+            self.look(max(due, self.now))
+        raise AssertionError("the clock spins")
+
+    @property
+    def notices(self) -> list[str]:
+        """The kinds of all notices so far."""
+        return [notice.kind.value for outcome in self.outcomes for notice in outcome.notices]
+
+    def incident(self, cause: str) -> Incident:
+        """The incident of this cause ("customs.documents_missing")."""
+        (found,) = [one for one in self.case.incidents if f"{one.category}.{one.cause}" == cause]
+        return found
+
+
+_PROBLEMS = [Problem(category, cause) for category, causes in CAUSES.items() for cause in causes]
+_MILESTONES = st.sampled_from(list(Milestone))
+
+
+@st.composite
+def events(draw: st.DrawFn) -> TrackingEvent:
+    """Any event that a carrier could send: ties, missing times, few keys, so that variants of one key are common."""
+    milestone = draw(_MILESTONES)
+    instant = draw(st.none() | st.integers(0, 12).map(lambda steps: MONDAY + timedelta(minutes=25 * steps)))
+    return TrackingEvent(
+        key=draw(st.sampled_from("abcdefghijkl")),
+        occurred_at=instant,
+        occurred_local=None,
+        tz_certainty=draw(st.sampled_from(list(TzCertainty))),
+        precision=draw(st.sampled_from(list(Precision))),
+        sequence=draw(st.integers(0, 2)),
+        milestone=milestone,
+        status_detail=draw(st.none() | st.sampled_from(sorted(STATUS_DETAILS[milestone]) or [""])) or None,
+        problem=draw(st.none() | st.sampled_from(_PROBLEMS)),
+        action_owner=draw(st.none() | st.sampled_from(["carrier", "recipient"])),
+        informational=draw(st.booleans() if draw(st.booleans()) else st.just(False)),
+        code=draw(st.none() | st.sampled_from(["X1", "X2"])),
+        text=draw(st.none() | st.sampled_from(["on its way", "En reparto"])),
+        place=Place(
+            draw(st.none() | st.sampled_from(["Madrid", "Lyon"])), draw(st.none() | st.sampled_from(["ES", "FR"]))
+        ),
+    )
+
+
+def beliefs() -> st.SearchStrategy[Belief]:
+    """What could be believed of any shipment."""
+    return st.lists(events(), max_size=8, unique_by=lambda one: one.key).map(fold)
