@@ -212,6 +212,7 @@ create table observation (
     settled_at timestamptz
 );
 create index observation_quarantine on observation (shop_id, id) where problem is not null and settled_at is null;
+create index observation_unread on observation (shipment_id) where problem is not null and settled_at is null;
 create index observation_shipment on observation (shipment_id, id) where shipment_id is not null;
 
 -- Events pushed for a number that no shipment has yet; they are taken up when it is registered.

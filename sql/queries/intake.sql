@@ -76,3 +76,8 @@ update schedule d
 set poll_lease_until = null, next_poll_at = r.until
 from unnest($1::bigint[], $2::bigint[], $3::timestamptz[]) as r (id, token, until)
 where d.shipment_id = r.id and d.poll_token = r.token
+
+-- name: settle_unread(shipment_ids, now)
+-- A readable answer about these shipments: earlier ones that could not be read have nothing more to tell. [index: observation_unread]
+update observation set settled_at = $2
+where shipment_id = any($1::bigint[]) and problem is not null and settled_at is null

@@ -50,5 +50,6 @@ from incident order by id
 -- name: open_ends()
 -- Messages that reached no end, and what nobody could read.
 select (select count(*) from message where state in ('queued', 'sending', 'unknown', 'failed')) as messages,
-       (select count(*) from observation where problem is not null and settled_at is null) as quarantined,
+       (select count(*) from observation o left join shipment s on s.id = o.shipment_id
+        where o.problem is not null and o.settled_at is null and s.ended_at is null) as quarantined,
        (select count(*) from unclaimed where claimed_by is null) as unclaimed

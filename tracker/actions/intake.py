@@ -70,6 +70,12 @@ class Taken(msgspec.Struct, frozen=True, kw_only=True):
     quarantined: bool = False
 
 
+class _Kept(msgspec.Struct, frozen=True):
+    """What is taken up of a report that waited for its shipment."""
+
+    events: tuple[TrackingEvent, ...] = ()
+
+
 class _Arrival(msgspec.Struct, frozen=True):
     """One report at its shipment: which observation brought it, and what of it is new."""
 
@@ -118,7 +124,7 @@ async def take_up(house: House, conn: Connection, case: Case) -> None:
     events = [
         (row["observation_id"], row["received_at"], event)
         for row in rows
-        for event in msgspec.json.decode(row["report"], type=Report).events
+        for event in msgspec.json.decode(row["report"], type=_Kept).events
     ]
     rows_to_write = [_event_row(case, event, observation, "push", at) for observation, at, event in events]
     await conn.execute(_SQL.insert_events, _encode(rows_to_write))
@@ -309,6 +315,8 @@ async def _record_polls(conn: Connection, batch: Sequence[Observation], now: dat
     failed = [one.failure is not None or one.problem is not None for one in polls]
     not_found = [one.failure is FailureKind.NOT_FOUND for one in polls]
     ids, tokens = [one.shipment_id for one in polls], [one.token for one in polls]
+    readable = [one.shipment_id for one in polls if one.problem is None]
+    await conn.execute(_SQL.settle_unread, readable, now)
     rows = await conn.fetch(_SQL.record_poll, ids, tokens, now, failed, not_found)
     return {row["shipment_id"]: row["not_found_count"] for row in rows}
 

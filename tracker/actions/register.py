@@ -107,7 +107,7 @@ class Registration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     carrier_reference: Annotated[str, Meta(max_length=100)] | None = None
     shipped_at: datetime | None = None
     origin: OriginInput | None = None
-    promised_at: datetime | date | None = None
+    promised_at: Annotated[str, Meta(max_length=40)] | None = None  # an instant with offset, or a day alone
     essential_date: bool = False
     items: Annotated[tuple[ItemInput, ...], Meta(max_length=500)] = ()
     customs: CustomsInput | None = None
@@ -286,8 +286,13 @@ def _phone(given: Registration, wrong: list[Wrong]) -> str | None:
         number = phonenumbers.parse(given.customer.phone, given.destination.country)
     except phonenumbers.NumberParseException:
         number = None
-    if number is None or not phonenumbers.is_valid_number(number):
-        wrong.append(Wrong("/customer/phone", f"no valid phone number in {given.destination.country} or with +prefix"))
+    if number is None or not phonenumbers.is_possible_number(number):
+        wrong.append(
+            Wrong(
+                "/customer/phone",
+                f"no possible phone number in {given.destination.country}; or give it with its +prefix",
+            )
+        )
         return None
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
@@ -318,14 +323,19 @@ def _customer_zone(given: Registration, zone: str, wrong: list[Wrong]) -> str:
     return named
 
 
-def _promise(promised: datetime | date | None, zone: str, wrong: list[Wrong]) -> datetime | None:
+def _promise(promised: str | None, zone: str, wrong: list[Wrong]) -> datetime | None:
     if promised is None:
         return None
-    if not isinstance(promised, datetime):
-        return end_of_day(promised, zone)
-    if promised.tzinfo is None:
-        wrong.append(Wrong("/promised_at", "a time needs an offset, or give the day alone: 2026-11-27"))
-    return promised
+    try:
+        if len(promised) == len("2026-11-27"):
+            return end_of_day(date.fromisoformat(promised), zone)
+        moment = datetime.fromisoformat(promised)
+    except (ValueError, OverflowError):
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        wrong.append(Wrong("/promised_at", "a day (2026-11-27), or a time with its offset (2026-11-27T18:00:00+01:00)"))
+        return None
+    return moment
 
 
 async def _ensure_calendars(house: House, countries: list[str]) -> None:

@@ -109,11 +109,9 @@ def decide(
     detection = detect(facts, now)
     steps = [*commanded, *incidents.reconcile(held, detection.findings, now, case.thresholds)]
     held = _after(held, steps[len(commanded) :])
-    ticked = [
-        *_end_of_return(held, returned, now, case.thresholds),
-        *(step for incident in held for step in _tick(incident, now)),
-    ]
-    steps += ticked
+    steps += _end_of_return(held, returned, now, case.thresholds)
+    moved = {_identity(step.incident) for step in steps}
+    steps += [step for incident in held if _identity(incident) not in moved for step in _tick(incident, now)]
     steps = [_promised(case, step, now) for step in _weighed(case, steps, now)]
     held = _after(held, steps)
     ended_at = _ended(case, new, held, returned, now)

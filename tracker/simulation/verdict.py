@@ -87,7 +87,7 @@ def _left_open(incidents: Rows) -> Iterator[str]:
 
 def _not_said_once(messages: Rows, sinks: Sinks) -> Iterator[str]:
     """What the sinks took is what we believe we sent, each message once."""
-    taken = Counter(mail.message_id for mail in sinks.mails)
+    taken = Counter(mail.message_id.strip("<>") for mail in sinks.mails)
     for message_id, count in taken.items():
         if count > 1:
             yield f"{message_id}: sent {count} times"
