@@ -41,7 +41,7 @@ _CATEGORY: Final[dict[Category, Cause]] = {
     _C.ADDRESS: Cause("recipient", "recipient", "correct_address", "returned_to_sender", 3, 2),
     _C.DAMAGE: Cause("carrier", "shop", "replace_or_refund", "customer_without_goods", 4, 1),
     _C.LOSS: Cause("carrier", "shop", "replace_or_refund", "customer_without_goods", 5, 1),
-    _C.RETURN: Cause("recipient", "shop", "refund_or_replace", "refund_due_late", 3, 5),
+    _C.RETURN: Cause("recipient", "shop", "refund_or_replace", "refund_due_late", 2, 5),
     _C.ROUTING: Cause("carrier", "carrier", "reroute", "delivery_moves_further", 1, 2, Reach.STAFF),
     _C.ORDER: Cause("shop", "shop", "put_right", "customer_without_goods", 3, 1),
     _C.SHOP: Cause("shop", "shop", "put_right", "customer_leaves", 2, 1),

@@ -20,7 +20,7 @@ from tracker.domain.finding import Detection, Facts
 from tracker.domain.incident import Command, Incident, State, Step
 from tracker.domain.polling import next_poll
 from tracker.domain.returns import ReturnCase, ReturnState
-from tracker.domain.severity import Severity, weigh
+from tracker.domain.severity import weigh
 from tracker.domain.shipment import Belief, Expectation
 from tracker.domain.thresholds import Thresholds
 
@@ -220,7 +220,7 @@ def _weighed(case: Case, steps: Sequence[Step], now: datetime) -> list[Step]:
 def _weigh(case: Case, incident: Incident, now: datetime) -> Incident:
     severity = weigh(
         TABLE[incident.category, incident.cause].harm,
-        promised_at=case.promised_at,
+        promised_at=None if incident.category is Category.RETURN else case.promised_at,
         essential=case.essential,
         value=case.value,
         silent_updates=incident.silent_updates,
@@ -234,7 +234,7 @@ def _promised(case: Case, step: Step, now: datetime) -> Step:
     incident = step.incident
     speaks = step.kind in ("opened", "reopened", "changed", "no_news")
     if incident.state.is_open and incident.reach is Reach.CUSTOMER and speaks:
-        within = incidents.update_cadence(Severity(incident.severity), case.thresholds)
+        within = incidents.update_cadence(incident, case.thresholds)
         incident = msgspec.structs.replace(
             incident,
             told_at=incident.told_at or now,

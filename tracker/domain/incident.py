@@ -314,14 +314,16 @@ def _cures_itself(incident: Incident) -> bool:
     return found and incident.category not in _OUR_OWN or incident.signal is Signal.DWELL_TOO_LONG
 
 
-def update_cadence(severity: Severity, thresholds: Thresholds) -> timedelta:
-    """How long a customer waits for our next word at the most."""
+def update_cadence(incident: Incident, thresholds: Thresholds) -> timedelta:
+    """How long a customer waits for our next word at the most; customs, once explained, takes its time."""
+    if incident.category is Category.CUSTOMS and incident.silent_updates:
+        return timedelta(hours=thresholds.update_hours_customs_explained)
     hours = {
         Severity.CRITICAL: thresholds.update_hours_high,
         Severity.HIGH: thresholds.update_hours_high,
         Severity.MEDIUM: thresholds.update_hours_medium,
         Severity.LOW: thresholds.update_hours_low,
-    }[severity]
+    }[incident.severity]
     return timedelta(hours=hours)
 
 

@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
+from msgspec import Meta
+
+_Days = Annotated[float, Meta(ge=0, le=365)]
+_Share = Annotated[float, Meta(ge=0, le=1)]
+# A promise is named at least four hours ahead and written an hour before it is due; a shorter cadence could not be kept.
+_Cadence = Annotated[float, Meta(ge=6, le=720)]
 
 
 class Thresholds(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Days are working days on the lane's calendar, except where the name says calendar days or hours."""
 
-    first_event_warning_days: float = 2
-    first_event_days: float = 4
-    stalled_domestic_days: float = 3
-    stalled_international_days: float = 5
-    customs_dwell_days: float = 2
-    return_dwell_days: float = 10
-    collection_calendar_days: float = 10
-    collection_reminder: float = 0.5
-    collection_incident: float = 0.8
-    grace_after_cure_days: float = 2
-    update_hours_high: float = 24
-    update_hours_medium: float = 48
-    update_hours_low: float = 72
-    close_after_hours: float = 24
-    contradiction_minutes: float = 60
-    polling_after_delivery_days: tuple[float, ...] = (0.084, 1, 3, 7, 15)
+    first_event_warning_days: _Days = 2
+    first_event_days: _Days = 4
+    stalled_domestic_days: _Days = 3
+    stalled_international_days: _Days = 5
+    customs_dwell_days: _Days = 2
+    return_dwell_days: _Days = 10
+    settle_return_days: _Days = 5
+    collection_calendar_days: _Days = 10
+    collection_reminder: _Share = 0.5
+    collection_incident: _Share = 0.8
+    grace_after_cure_days: _Days = 2
+    update_hours_high: _Cadence = 24
+    update_hours_medium: _Cadence = 48
+    update_hours_low: _Cadence = 72
+    update_hours_customs_explained: _Cadence = 120
+    close_after_hours: Annotated[float, Meta(ge=0, le=720)] = 24
+    polling_after_delivery_days: tuple[_Days, ...] = (0.084, 1, 3, 7, 15)
