@@ -55,12 +55,12 @@ def email(occasion: Occasion, thread: Thread) -> Rendered:
     message["Subject"] = subject
     message["Auto-Submitted"] = "auto-generated"
     message["X-Auto-Response-Suppress"] = "OOF, AutoReply"
-    message["Content-Language"] = letter.language
     ancestors = (thread.root, *thread.earlier[-_EARLIER_KEPT:])
     message["In-Reply-To"] = f"<{ancestors[-1]}>"
     message["References"] = " ".join(f"<{ancestor}>" for ancestor in ancestors)
     message.set_content(_layout("email.txt").render(letter=letter), cte="quoted-printable")
     message.add_alternative(_layout("email.html").render(letter=letter), subtype="html", cte="quoted-printable")
+    message["Content-Language"] = letter.language  # after the content, which would take it along
     message.set_boundary(sha256(thread.message_id.encode()).hexdigest()[:32])
     return Rendered(subject=subject, body=message.as_bytes(), language=letter.language)
 
