@@ -36,7 +36,7 @@ bench: dev ## measurements, each beside a limit taken in the same run
 campaign: system dev ## full matrices and long runs of faults; takes long
 	@TEST_EFFORT=campaign $(python) -m tests.support.tiers $(TIER)
 
-schema: dev ## write sql/schema.sql anew from the migrations
+schema: dev ## bring sql/schema.sql up to date with the migrations
 	@$(python) -m tracker.store.schema --write
 
 lock: dev ## bring the lock files up to date with pyproject.toml
