@@ -100,12 +100,12 @@ class Codes(msgspec.Struct, frozen=True):
         known = self.codes.get(code) if code else None
         listed = self.texts.get(fold_name(wording or text or ""))
         if listed is not None and (known is None or (known.refine and _may_be_said(known.meaning, listed))):
-            return listed
+            return known.meaning if known and known.meaning.milestone is listed.milestone else listed
         said = read_text(text) if text else NOTHING
         if known is None:
-            return _caused(_no_end(said), self.reasons.get(reason or ""))
+            return _explained(_no_end(said), self.reasons.get(reason or ""))
         meaning = _within(known.meaning, said) if known.refine else known.meaning
-        return _caused(_explained(meaning, said), self.reasons.get(reason or ""))
+        return _explained(_explained(meaning, said.problem), self.reasons.get(reason or ""))
 
 
 def load_codes(path: Path) -> Codes:
@@ -131,11 +131,7 @@ def read_words(milestone: Milestone, status_detail: str | None, text: str | None
     if milestone is _M.DELIVERED:
         fits = said.problem.category is Category.DAMAGE
     else:
-        fits = milestone in _UNDER_WAY and (
-            problem is None
-            or problem.cause == "unexplained"
-            or problem.category in _TAKES_ANOTHER | {said.problem.category}
-        )
+        fits = milestone in _UNDER_WAY and (problem is None or _is_open(meaning, said.problem))
     if not fits:
         return meaning
     return msgspec.structs.replace(meaning, problem=said.problem, action_owner=said.action_owner)
@@ -187,30 +183,21 @@ def _no_end(said: Meaning) -> Meaning:
     return _below_end(said, NOTHING)
 
 
-def _explained(meaning: Meaning, said: Meaning) -> Meaning:
-    """A problem that the code leaves unexplained takes its cause from the text."""
-    unexplained = meaning.problem is not None and meaning.problem.cause == "unexplained"
-    if not (unexplained or _same_kind(meaning, said)):
-        return meaning
-    return _caused(meaning, said.problem)
-
-
-def _same_kind(meaning: Meaning, said: Meaning) -> bool:
-    if meaning.problem is None or said.problem is None:
-        return False
-    return meaning.problem.category is said.problem.category
-
-
-def _caused(meaning: Meaning, problem: Problem | None) -> Meaning:
-    """The meaning with another problem, where it states one or the parcel is under way."""
+def _explained(meaning: Meaning, problem: Problem | None) -> Meaning:
+    """The meaning with the cause that a text or a reason code gives, where the code leaves one open."""
     if problem is None or meaning.informational:
-        return meaning
-    open_to_it = meaning.problem is not None or meaning.milestone in (_M.UNKNOWN, _M.RETURNING)
-    if not open_to_it:
         return meaning
     if meaning.milestone is _M.UNKNOWN:
         return msgspec.structs.replace(meaning, milestone=_M.IN_TRANSIT, problem=problem)
-    return msgspec.structs.replace(meaning, problem=problem)
+    return msgspec.structs.replace(meaning, problem=problem) if _is_open(meaning, problem) else meaning
+
+
+def _is_open(meaning: Meaning, problem: Problem) -> bool:
+    """An unexplained problem, a failed attempt or a return takes any cause; a named one only a better word of its kind."""
+    held = meaning.problem
+    if held is None:
+        return meaning.milestone is _M.RETURNING
+    return held.cause == "unexplained" or held.category in _TAKES_ANOTHER or held.category is problem.category
 
 
 def _by_code(rows: list[_Row], sources: dict[str, str]) -> dict[str, Known]:

@@ -67,8 +67,10 @@ def _combined(where: Meaning, why: Meaning) -> Meaning:
     if where.milestone is Milestone.DELIVERED:
         damaged = why.problem is not None and why.problem.category is Category.DAMAGE
         return _with(where, why, "damaged_on_delivery") if damaged else where
-    if where.milestone is Milestone.RETURNED or where.milestone is Milestone.ENDED:
+    if where.milestone is Milestone.ENDED:
         return where
+    if where.milestone is Milestone.RETURNED:  # with a reason beside it, the decision to send it back
+        where = msgspec.structs.replace(where, milestone=Milestone.RETURNING, status_detail=None)
     if where.milestone is Milestone.RETURNING:
         refused = why.problem is not None and why.problem.cause == "refused"
         return _with(where, why, "refused" if refused else where.status_detail)

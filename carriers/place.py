@@ -18,6 +18,7 @@ import msgspec
 from carriers.contract import Place
 from carriers.vocabulary import TzCertainty
 
+_MARKS: Final = re.compile("[™®©]")  # else "Access Point™" would become "access pointtm"
 _NO_WORD: Final = re.compile(r"[^a-z0-9]+")
 _PIECES: Final = re.compile(r"\s*[,;/]\s*|\s+-\s+|-(?=[A-Z]{2,3}$)")
 
@@ -42,7 +43,7 @@ class _Gazetteer(msgspec.Struct, frozen=True):
 
 def fold_name(text: str) -> str:
     """A name for comparison: lower case, no accents, single spaces."""
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    plain = unicodedata.normalize("NFKD", _MARKS.sub("", text)).encode("ascii", "ignore").decode().lower()
     return _NO_WORD.sub(" ", plain).strip()
 
 

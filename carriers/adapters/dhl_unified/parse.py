@@ -160,8 +160,8 @@ def _place(record: Node) -> Place:
     address = record.get("location", "address")
     locality = address.get("addressLocality").prose()
     city, named = split_place(locality) if locality else (None, None)
-    country = (address.get("countryCode").text() or named or "").upper()
-    return Place(city=city, country=country[:2] or None, postcode=address.get("postalCode").text())
+    code = (address.get("countryCode").text() or "").upper()
+    return Place(city=city, country=code if len(code) == 2 else named, postcode=address.get("postalCode").text())
 
 
 def _home(shipment: Node) -> str:
