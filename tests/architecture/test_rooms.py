@@ -9,6 +9,7 @@ BESIDE_THE_PACKAGES = {"tests", "bench"}
 CATCHES_EVERYTHING = {
     ("tracker/actions/deciding.py", "decide_and_save"),  # our own mistake leaves the shipment undecided, never unheard
     ("tracker/actions/group_commit.py", "_settle"),  # one bad push of a batch fails alone
+    ("tracker/web/errors.py", "answer_problems"),  # whoever asked gets an answer, whatever we got wrong
 }
 
 

@@ -1,0 +1,158 @@
+"""Incidents over REST: find them, read one's story, work one step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Final, Literal
+
+from msgspec import Meta, Struct
+
+from carriers.vocabulary import Category
+from sql.connection import Connection
+from tracker.actions.deciding import House
+from tracker.actions.work_incident import Order, work
+from tracker.domain.errors import NotFound
+from tracker.domain.incident import Command, State
+from tracker.store import reading
+from tracker.store.views import IncidentStory, IncidentView
+from tracker.web.api.acting import act
+from tracker.web.api.endpoint import Answer, Call, Endpoint, Scope, endpoint
+from tracker.web.api.paging import Cursor, Limit, Page, ShipmentId
+from tracker.web.api.shipments import own_shipment
+
+Words = Annotated[str, Meta(min_length=1, max_length=2000)]
+ClosingReason = Literal[
+    "cured_by_carrier",
+    "cured_by_customer",
+    "cured_by_shop",
+    "reshipped",
+    "refunded",
+    "returned_and_settled",
+    "claim_paid",
+    "claim_refused",
+    "false_positive",
+    "duplicate",
+    "insufficient_information",
+]
+
+
+class IncidentQuery(Struct, frozen=True):
+    """Filters; one that is not given filters nothing. `closed` speaks of closed and merged incidents."""
+
+    shipment: ShipmentId | None = None
+    state: State | None = None
+    category: Category | None = None
+    closed: bool | None = None
+    cursor: Cursor | None = None
+    limit: Limit = 50
+
+
+class Note(Struct, frozen=True, forbid_unknown_fields=True):
+    """Words for the timeline."""
+
+    note: Words | None = None
+
+
+class Wait(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whom it waits for, and words for the timeline."""
+
+    on: Literal["carrier", "customer", "authority", "shop"]
+    note: Words | None = None
+
+
+class Resolution(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Why it is over, and words for the timeline."""
+
+    reason: ClosingReason
+    note: Words | None = None
+
+
+async def get_incidents(call: Call, query: IncidentQuery) -> Page[IncidentView]:
+    """Incidents, newest first."""
+    cursors = call.cursors("incidents")
+    before, limit = cursors.before(query.cursor), query.limit
+    async with call.services.house.db.connection() as conn:
+        wanted = reading.IncidentFilter(
+            shipment_id=await own_shipment(conn, call, query.shipment) if query.shipment else None,
+            state=query.state,
+            category=query.category,
+            closed=query.closed,
+        )
+        ids = await reading.incident_ids(conn, call.shop_id, wanted, before=before, most=limit + 1)
+        found = await reading.incidents(conn, call.shop_id, ids[:limit])
+    return cursors.page(found, ids, limit)
+
+
+async def get_incident(call: Call) -> IncidentStory:
+    """One incident, with its timeline and what it stands on."""
+    async with call.services.house.db.connection() as conn:
+        return await _story(conn, call)
+
+
+async def acknowledge(call: Call, body: Note) -> Answer:
+    """Somebody has seen it."""
+    return await _work(call, body, Order(command=Command.ACKNOWLEDGE, actor=call.actor, note=body.note))
+
+
+async def start(call: Call, body: Note) -> Answer:
+    """Somebody works on it."""
+    return await _work(call, body, Order(command=Command.START, actor=call.actor, note=body.note))
+
+
+async def wait(call: Call, body: Wait) -> Answer:
+    """It waits for somebody else."""
+    order = Order(command=Command.WAIT, actor=call.actor, waiting_on=body.on, note=body.note)
+    return await _work(call, body, order)
+
+
+async def stabilise(call: Call, body: Note) -> Answer:
+    """The harm has stopped; the cause is still there."""
+    return await _work(call, body, Order(command=Command.STABILISE, actor=call.actor, note=body.note))
+
+
+async def resolve(call: Call, body: Resolution) -> Answer:
+    """Harm and cause are gone; the customer is told, where they had heard of it."""
+    order = Order(command=Command.RESOLVE, actor=call.actor, reason=body.reason, note=body.note)
+    return await _work(call, body, order)
+
+
+async def close(call: Call, body: Note) -> Answer:
+    """A resolved incident needs no more watching."""
+    return await _work(call, body, Order(command=Command.CLOSE, actor=call.actor, note=body.note))
+
+
+async def reopen(call: Call, body: Note) -> Answer:
+    """It was not over."""
+    return await _work(call, body, Order(command=Command.REOPEN, actor=call.actor, note=body.note))
+
+
+async def _work(call: Call, body: Struct, order: Order) -> Answer:
+    incident_id = call.number("inc")
+
+    async def do(house: House) -> None:
+        await work(house, call.shop_id, incident_id, order)
+
+    async def describe(conn: Connection, _: None) -> Answer:
+        return Answer(await _story(conn, call))
+
+    return await act(call, body, do, describe)
+
+
+async def _story(conn: Connection, call: Call) -> IncidentStory:
+    incident_id = call.number("inc")
+    found = await reading.incident_story(conn, call.shop_id, incident_id)
+    if found is None:
+        raise NotFound(f"no incident inc_{incident_id}")
+    return found
+
+
+def _command(handle: Callable[..., Awaitable[Answer]]) -> Endpoint:
+    path = f"/incidents/{{id}}/{handle.__name__}"
+    return endpoint("POST", path, Scope.INCIDENTS_WRITE, handle, gives=IncidentStory)
+
+
+ENDPOINTS: Final[list[Endpoint]] = [
+    endpoint("GET", "/incidents", Scope.READ, get_incidents),
+    endpoint("GET", "/incidents/{id}", Scope.READ, get_incident),
+    *(_command(handle) for handle in (acknowledge, start, wait, stabilise, resolve, close, reopen)),
+]

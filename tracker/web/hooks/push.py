@@ -1,0 +1,123 @@
+"""A partner pushes: verified over the raw bytes before anything is read, and answered when it is durable."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final
+
+import msgspec
+from aiohttp import hdrs, web
+
+from carriers import signature
+from carriers.contract import PayloadRejected
+from carriers.payload import clean
+from carriers.push import PushedReport, RefusedEntry, parse_push
+from tracker import metrics
+from tracker.actions.access import Partner
+from tracker.actions.intake import Observation, Said, Taken
+from tracker.web.errors import RETRY_AFTER, Problem, problem_of
+from tracker.web.hooks.partners import DIRECTORY
+from tracker.web.services import SERVICES, Services
+
+PATH: Final = "/push/{partner}"
+MOST_BYTES: Final = 1024 * 1024
+_PATIENCE: Final = 10.0  # seconds; senders give up between five and thirty
+_SHOWN_REFUSALS: Final = 100
+
+
+class Receipt(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What became of a push: events that are new, known already, or of a number nobody has registered yet."""
+
+    accepted: int
+    known: int
+    unclaimed: int
+    refused: tuple[RefusedEntry, ...]
+    quarantined: bool = False
+
+
+async def take_push(request: web.Request) -> web.Response:
+    """202 with a receipt; 200 where a signed body cannot be read, since sending it again would change nothing."""
+    try:
+        receipt = await _receive(request)
+    except Exception as error:
+        metrics.PUSHES.labels(problem_of(error).code).inc()
+        raise
+    metrics.PUSHES.labels("quarantined" if receipt.quarantined else "accepted").inc()
+    nothing_read = receipt.quarantined and not (receipt.accepted or receipt.known or receipt.unclaimed)
+    return web.Response(
+        status=200 if nothing_read else 202,
+        body=msgspec.json.encode(receipt),
+        headers={hdrs.CONTENT_TYPE: "application/json"},
+    )
+
+
+async def _receive(request: web.Request) -> Receipt:
+    services, directory = request.app[SERVICES], request.app[DIRECTORY]
+    if services.is_stopping():
+        raise Problem(503, "stopping", "This process is stopping; try again.", headers={hdrs.RETRY_AFTER: RETRY_AFTER})
+    raw = await _read(request)
+    async with asyncio.timeout(_PATIENCE):
+        found = await directory.find(request.match_info["partner"])
+        if found is None:
+            raise Problem(404, "not_found", "There is nothing at this address.")
+        partner, machine_time = found
+        if not _is_json(request.content_type):
+            raise Problem(415, "wrong_content_type", "Send application/json.")
+        verdict = signature.verify(request.headers, raw, partner.secrets, machine_time)
+        if not verdict.ok:
+            raise Problem(401, "unauthorized", "The signature does not fit.")
+        observation, refused = _observe(services, partner, request, raw, verdict.message_id)
+        taken = await services.pushes.submit(observation)
+    return _receipt(taken, refused)
+
+
+async def _read(request: web.Request) -> bytes:
+    announced = request.content_length or 0
+    if announced > MOST_BYTES:
+        raise web.HTTPRequestEntityTooLarge(MOST_BYTES, announced)
+    return await request.read()
+
+
+def _is_json(content_type: str) -> bool:
+    return content_type == "application/json" or content_type.endswith("+json")
+
+
+def _observe(
+    services: Services, partner: Partner, request: web.Request, raw: bytes, push_id: str | None
+) -> tuple[Observation, tuple[RefusedEntry, ...]]:
+    """The push as an observation, and the entries of it that cannot be taken."""
+    received: dict[str, Any] = {
+        "shop_id": partner.shop_id,
+        "source": "push",
+        "partner_id": partner.id,
+        "push_id": clean(push_id or "") or None,
+        "received_at": services.house.clock.now(),
+        "raw": raw,
+        "content_type": clean(request.headers.get(hdrs.CONTENT_TYPE, "")),
+    }
+    try:
+        push = parse_push(raw, received["content_type"])
+    except PayloadRejected as rejected:
+        return Observation(**received, problem=clean(rejected.reason), problem_path=clean(rejected.path)), ()
+    said = tuple(_said(one) for one in push.reports)
+    if push.refused:  # what can be read is taken, and the whole is shown to staff
+        first = push.refused[0]
+        problem = f"{len(push.refused)} entries cannot be read; the first: {first.reason}"
+        received |= {"problem": clean(problem), "problem_path": clean(first.path)}
+    return Observation(**received, said=said), push.refused
+
+
+def _said(one: PushedReport) -> Said:
+    """Numbers are compared as registration keeps them: in capitals, without spaces."""
+    number = one.report.tracking_number.replace(" ", "").upper()
+    return Said(one.carrier, msgspec.structs.replace(one.report, tracking_number=number))
+
+
+def _receipt(taken: Taken, refused: tuple[RefusedEntry, ...]) -> Receipt:
+    return Receipt(
+        accepted=taken.new_events,
+        known=taken.known_events,
+        unclaimed=taken.unclaimed,
+        refused=refused[:_SHOWN_REFUSALS],
+        quarantined=taken.quarantined,
+    )
