@@ -13,12 +13,17 @@ from urllib.parse import urlsplit
 
 import pytest
 import yaml
+from aiohttp import web
 
 from carriers import registry
 from carriers.sandbox.server import Accounts
+from carriers.sandbox.server import make_app as make_sandbox
+from carriers.sandbox.world import World
 from tracker import bootstrap
 from tracker.cli import build_parser
+from tracker.clock import RealClock
 from tracker.settings import Settings, known_variables, load
+from tracker.web import health
 
 ROOT = Path(__file__).parents[2]
 COMPOSE_FILE = ROOT / "docker-compose.yml"
@@ -214,9 +219,22 @@ def test_the_health_check_asks_the_door_that_the_service_has():
 
 
 def served_paths() -> set[str]:
-    from tracker.web import app
+    app = web.Application()
+    health.add_routes(app)
+    return {route.resource.canonical for route in app.router.routes() if route.resource}
 
-    return {route.resource.canonical for route in app.make_app.__wrapped__().router.routes() if route.resource}
+
+def test_the_health_check_of_the_sandbox_asks_the_door_that_it_has():
+    url = urlsplit(re.findall(r"urlopen\('([^']+)'", probe(SERVICES["sandbox"]))[0])
+    app = make_sandbox(World([]), RealClock())
+    assert url.path in {route.resource.canonical for route in app.router.routes() if route.resource}
+    assert url.port in listening_ports("sandbox")
+
+
+def test_the_health_check_of_the_workers_is_a_command():
+    keyword, program, *arguments = SERVICES["work"]["healthcheck"]["test"]
+    assert (keyword, program) == ("CMD", "tracker")
+    assert build_parser().parse_args(arguments).command == "doctor"
 
 
 def verbs(parser: ArgumentParser) -> set[str]:
