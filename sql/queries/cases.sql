@@ -22,6 +22,10 @@ where s.id = any($1::bigint[])
 order by s.id
 for update of s
 
+-- name: next_moment()
+-- The earliest moment at which a shipment is to be looked at; null where there is none. [index: schedule_next_moment]
+select min(next_moment_at) from schedule
+
 -- name: due(now, most)
 -- Shipments whose next moment has come, locked; those that another worker holds are left to it. [index: schedule_next_moment]
 select s.id

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sql.connection import Connection
 from tracker.actions.deciding import House, decide_and_save
 from tracker.domain.decision import Case, Outcome, decide
 from tracker.store import cases
@@ -10,14 +11,25 @@ BATCH = 200
 
 
 async def examine(house: House, most: int = BATCH) -> int:
-    """Claim, decide and write one batch in one transaction; returns how many were looked at."""
-    async with house.db.transaction() as conn:
-        now = house.clock.now()
-        ids = await cases.due(conn, now, most)
-        loaded = await house.load(conn, ids) if ids else {}
+    """Claim, decide and write one batch in one transaction; returns how many were looked at.
 
-        def one(case: Case) -> Outcome:
-            return decide(case, now, draw=house.chance.random())
+    At most ticks nothing is due: that costs one look at the index, and no transaction.
+    """
+    async with house.db.connection() as conn:
+        first = await cases.next_moment(conn)
+        if first is None or first > house.clock.now():
+            return 0
+        async with conn.transaction():
+            return await _look_at(house, conn, most)
 
-        await decide_and_save(house, conn, list(loaded.values()), one, now)
-        return len(loaded)
+
+async def _look_at(house: House, conn: Connection, most: int) -> int:
+    now = house.clock.now()
+    ids = await cases.due(conn, now, most)
+    loaded = await house.load(conn, ids) if ids else {}
+
+    def one(case: Case) -> Outcome:
+        return decide(case, now, draw=house.chance.random())
+
+    await decide_and_save(house, conn, list(loaded.values()), one, now)
+    return len(loaded)

@@ -42,6 +42,12 @@ async def find_numbers(conn: Connection, numbers: Sequence[tuple[int, str, str]]
     return [found.get(position) for position in range(1, len(numbers) + 1)]
 
 
+async def next_moment(conn: Connection) -> datetime | None:
+    """The earliest moment at which a shipment is to be looked at: one look at the index."""
+    moment: datetime | None = await conn.fetchval(_SQL.next_moment)
+    return moment
+
+
 async def due(conn: Connection, now: datetime, most: int) -> list[int]:
     """Up to `most` shipments whose next moment has come, locked for this transaction."""
     return [row["id"] for row in await conn.fetch(_SQL.due, now, most)]
