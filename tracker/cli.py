@@ -101,7 +101,8 @@ def main(arguments: list[str] | None = None) -> int:
         for mistake in wrong.mistakes:
             print(f"tracker: {mistake}", file=sys.stderr)
         return 2
-    logs.configure(settings.log_level, "console" if given.command == "demo" else settings.log_format)
+    playing = given.command == "demo"  # whose output is for the eye
+    logs.configure("WARNING" if playing else settings.log_level, "console" if playing else settings.log_format)
     name = "_".join(filter(None, (given.command.replace("-", "_"), getattr(given, "verb", None))))
     command: Command = getattr(commands, name)
     try:
