@@ -65,6 +65,7 @@ class Belief(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     status_detail: str | None = None
     since: datetime | None = None  # the event that brought the milestone
     heard_at: datetime | None = None  # the newest event of any kind that has a time
+    scanned_at: datetime | None = None  # the newest that says something of the parcel itself
     announced_at: datetime | None = None
     accepted_at: datetime | None = None  # first event in the carrier's hands
     in_transit_at: datetime | None = None
@@ -190,9 +191,14 @@ def _step(belief: Belief, place: Position, event: TrackingEvent) -> Belief:
         heard_at=event.occurred_at or belief.heard_at,
         last=place,
     )
-    if event.informational or _is_echo(belief, event):
+    if event.informational:
         return counted
-    if event.milestone is _M.UNKNOWN or _is_late_announcement(belief, event):
+    late = _is_late_announcement(belief, event)
+    if not late:
+        counted = msgspec.structs.replace(counted, scanned_at=event.occurred_at or belief.scanned_at)
+    if _is_echo(belief, event):
+        return counted
+    if late or event.milestone is _M.UNKNOWN:
         return _with_problem(counted, event) if event.problem else counted
     return _with_problem(_moved(counted, event), event)
 
@@ -214,7 +220,7 @@ def _is_echo(belief: Belief, event: TrackingEvent) -> bool:
 def _is_late_announcement(belief: Belief, event: TrackingEvent) -> bool:
     """True for data that a partner carrier, or the sender, sends of a parcel that is under way already."""
     under_way = belief.milestone not in _NOT_UNDER_WAY and belief.milestone is not _M.ENDED
-    return under_way and event.milestone in _NOT_UNDER_WAY
+    return under_way and event.milestone in (_M.REGISTERED, _M.ANNOUNCED)
 
 
 def _moved(belief: Belief, event: TrackingEvent) -> Belief:

@@ -25,6 +25,7 @@ ON_THE_WAY: Final = frozenset(
         Category.ROUTING,
     }
 )
+_OVER: Final = frozenset({Category.LOSS, Category.RETURN})
 _STRENGTH: Final = {
     signal: rank
     for rank, signal in enumerate(
@@ -58,7 +59,12 @@ def detect(facts: Facts, now: datetime) -> Detection:
 
 
 def mute(findings: Iterable[Finding]) -> list[Finding]:
-    """Of the troubles on the way only the strongest speaks; the rest keep their own voice."""
+    """Of the troubles on the way only the strongest speaks; the rest keep their own voice.
+
+    Once the carrier says that the goods are lost or go back, no trouble on the way speaks any more: it led there.
+    """
     ordered = sorted(findings, key=lambda finding: (finding.warning, _STRENGTH[finding.signal], finding.key))
     on_the_way = [finding for finding in ordered if finding.category in ON_THE_WAY]
-    return [finding for finding in ordered if finding.category not in ON_THE_WAY] + on_the_way[:1]
+    others = [finding for finding in ordered if finding.category not in ON_THE_WAY]
+    is_over = any(finding.category in _OVER and finding.signal is Signal.CARRIER_STATED for finding in others)
+    return others if is_over else others + on_the_way[:1]

@@ -4,43 +4,31 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from carriers.vocabulary import CAUSES, Category, Milestone
+from carriers.vocabulary import Category, Milestone
 from tracker.domain.cause import TABLE
 from tracker.domain.finding import NOTHING, Detection, Facts, Finding, Provenance, Signal
-from tracker.domain.shipment import Belief, Stated
+from tracker.domain.shipment import Stated
 
-_RULE, _VERSION = "carrier_stated", 1
-_LOST = frozenset({"lost_declared", "lost_presumed", "destroyed"})
+_RULE, _VERSION = "carrier_stated", 2
+_ON_THE_WAY_BACK = frozenset({Milestone.RETURNING, Milestone.RETURNED})
 
 
 def detect(facts: Facts, now: datetime) -> Detection:
     """Every problem that the carrier stated and has not taken back."""
     if facts.settled:
         return NOTHING
-    belief = facts.belief
-    stated = [problem for problem in (belief.problem, belief.damage, _return(facts), _loss(belief)) if problem]
-    if belief.milestone is Milestone.DELIVERED:
-        stated = [problem for problem in stated if problem.category is Category.DAMAGE]
-    distinct = {(problem.category, problem.cause): problem for problem in reversed(stated)}
+    distinct = {(problem.category, problem.cause): problem for problem in _stated(facts)}
     return Detection(tuple(_finding(facts, problem) for problem in distinct.values()))
 
 
-def _return(facts: Facts) -> Stated | None:
-    """A parcel on its way back has a return problem even where the carrier gives no reason."""
+def _stated(facts: Facts) -> list[Stated]:
+    """The reason of a return speaks for as long as the parcel goes back and until the shop has made it good."""
     belief = facts.belief
-    if belief.milestone not in (Milestone.RETURNING, Milestone.RETURNED) or not facts.outbound:
-        return None
-    if belief.problem is not None and belief.problem.category is Category.RETURN:
-        return None
-    cause = belief.status_detail if belief.status_detail in CAUSES[Category.RETURN] else "undeliverable"
-    return Stated(category=Category.RETURN, cause=cause, key="returning", since=belief.returning_at or belief.since)
-
-
-def _loss(belief: Belief) -> Stated | None:
-    """The end branch without a stated problem: lost and destroyed goods are gone either way."""
-    if belief.milestone is not Milestone.ENDED or belief.status_detail not in _LOST or belief.problem is not None:
-        return None
-    return Stated(category=Category.LOSS, cause="declared_lost", key="ended", since=belief.since)
+    stated = [problem for problem in (belief.problem, belief.damage) if problem is not None]
+    if belief.milestone not in _ON_THE_WAY_BACK:
+        return stated
+    stated = [problem for problem in stated if problem.category is not Category.RETURN]
+    return stated + ([belief.going_back] if belief.going_back is not None and facts.outbound else [])
 
 
 def _finding(facts: Facts, stated: Stated) -> Finding:
