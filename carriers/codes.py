@@ -99,9 +99,9 @@ class Codes(msgspec.Struct, frozen=True):
         """
         known = self.codes.get(code) if code else None
         listed = self.texts.get(fold_name(wording or text or ""))
-        if listed is not None and (known is None or (known.refine and _may_be_said(known.meaning, listed))):
-            return known.meaning if known and known.meaning.milestone is listed.milestone else listed
         said = read_text(text) if text else NOTHING
+        if listed is not None and (known is None or (known.refine and _may_be_said(known.meaning, listed))):
+            return _within(_plainer(known, listed), said)
         if known is None:
             return _explained(_no_end(said), self.reasons.get(reason or ""))
         meaning = _within(known.meaning, said) if known.refine else known.meaning
@@ -156,6 +156,12 @@ def _within(known: Meaning, said: Meaning) -> Meaning:
 def _may_be_said(known: Meaning, listed: Meaning) -> bool:
     """A listed text beside a code that leaves it open: any end, but a delivery only where the code is an end too."""
     return listed.milestone is not _M.DELIVERED or known.milestone in _ENDS
+
+
+def _plainer(known: Known | None, listed: Meaning) -> Meaning:
+    """The listed text, unless a code says the same and more."""
+    same = known is not None and known.meaning.milestone is listed.milestone and known.meaning.status_detail is not None
+    return known.meaning if known is not None and same else listed
 
 
 def _another_end(known: Meaning, said: Meaning) -> Meaning:

@@ -19,8 +19,8 @@ from carriers.place import fold_name
 from carriers.vocabulary import CAUSES, STATUS_DETAILS, Category, Milestone
 
 _LANGUAGES: Final = ("en", "es", "de")
-_GAP: Final = r".{0,60}?"
-_READ: Final = 400  # characters that are read; longer texts only cost time
+_GAP: Final = r"(?:\w+ ){0,12}?"
+_READ: Final = 300  # characters that are read; longer texts only cost time
 
 
 class Meaning(msgspec.Struct, frozen=True, kw_only=True):
