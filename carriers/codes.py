@@ -80,7 +80,6 @@ class Known(msgspec.Struct, frozen=True):
 
     meaning: Meaning
     refine: bool
-    confirmed: bool
 
 
 class Codes(msgspec.Struct, frozen=True):
@@ -212,7 +211,7 @@ def _by_code(rows: list[_Row], sources: dict[str, str]) -> dict[str, Known]:
         code = _named(row, row.code)
         if code in known:
             raise ValueError(f"{code} is listed twice")
-        known[code] = Known(_meaning(row, sources), row.refine, row.confirmed)
+        known[code] = Known(_meaning(row, sources), row.refine)
     return known
 
 
