@@ -130,7 +130,7 @@ def decode(body: bytes, content_type: str = "") -> str:
         declared = _CHARSET.search(content_type)
     try:
         return body.decode(declared.group(1) if declared else "cp1252", errors="replace")
-    except LookupError:
+    except (LookupError, UnicodeError):  # no such charset, or one that is none (undefined, idna)
         return body.decode("cp1252", errors="replace")
 
 
