@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timezone
 from typing import Final, NamedTuple
 
 from carriers import place as places
@@ -26,6 +26,14 @@ class Moment(NamedTuple):
     local: str | None
     certainty: TzCertainty
     precision: Precision
+
+    @property
+    def with_offset(self) -> datetime | None:
+        """The instant as the clock on the wall there shows it: what people call "Friday" must stay a Friday."""
+        if self.at is None or self.local is None:
+            return self.at
+        wall = datetime.fromisoformat(self.local).replace(tzinfo=UTC)
+        return self.at.astimezone(timezone(wall - self.at))
 
 
 class Wall(NamedTuple):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any
 
-from carriers.contract import Adapter, Answer, CarrierFailure, Lookup, PayloadRejected, Report, TrackingEvent
+from carriers.contract import Adapter, Answer, CarrierFailure, Estimate, Lookup, PayloadRejected, Report, TrackingEvent
 from carriers.vocabulary import Milestone
 from tracker.domain.shipment import Belief, fold
 
@@ -51,7 +51,7 @@ def _shipment(report: Report) -> dict[str, Any]:
         "status_detail": belief.status_detail,
         "open_problem": {"category": problem.category.value, "cause": problem.cause} if problem else None,
         "delivered_at": _text(belief.delivered_at),
-        "estimated_delivery": {"from": _text(estimate.earliest), "to": _text(estimate.latest)} if estimate else None,
+        "estimated_delivery": _window(estimate) if estimate else None,
         "events": [_event(event) for event in report.events],
     }
 
@@ -78,7 +78,11 @@ def _event(event: TrackingEvent) -> dict[str, Any]:
     }
 
 
-def _text(value: datetime | date | None) -> str | None:
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
-    return value.isoformat() if value else None
+def _window(estimate: Estimate) -> dict[str, str | None]:
+    """The carrier's estimate with the offset of the place, so that its day can be read off it."""
+    ends = {"from": estimate.earliest, "to": estimate.latest}
+    return {name: value.isoformat() if value else None for name, value in ends.items()}
+
+
+def _text(value: datetime | None) -> str | None:
+    return value.astimezone(UTC).isoformat().replace("+00:00", "Z") if value else None

@@ -185,4 +185,4 @@ def _estimated(field: Node, destination: Place) -> datetime | date | None:
     moment: Moment = from_iso(field.text(), destination, CARD.home_zone)
     if moment.at is None or moment.local is None:
         return None
-    return date.fromisoformat(moment.local) if moment.precision is Precision.DAY else moment.at
+    return date.fromisoformat(moment.local) if moment.precision is Precision.DAY else moment.with_offset

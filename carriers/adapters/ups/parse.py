@@ -131,7 +131,7 @@ def _estimate(package: Node, lookups: Sequence[Lookup]) -> Estimate | None:
 
 def _at(day: Wall, clock: str | None, destination: Place) -> datetime | date | None:
     wall = wall_ymd(day.local.date().isoformat(), clock) if clock else None
-    return from_wall(wall, destination, CARD.home_zone).at if wall else None
+    return from_wall(wall, destination, CARD.home_zone).with_offset if wall else None
 
 
 def _destination(package: Node, lookups: Sequence[Lookup]) -> Place:
