@@ -1,0 +1,35 @@
+"""What is in doubt, and how the ways in and out are doing: quarantine, carriers' accounts, channels."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from tracker.store import board, quarantine
+from tracker.web.console.shell import shell
+from tracker.web.services import SERVICES
+
+
+async def in_quarantine(request: web.Request) -> web.Response:
+    """`/console/quarantine`: unread payloads, unclaimed pushes, unmapped codes, undecided shipments."""
+    async with request.app[SERVICES].house.db.connection() as conn:
+        frame = await shell(request, conn)
+        values = {
+            "quarantined": await quarantine.quarantined(conn),
+            "unclaimed": await quarantine.unclaimed(conn),
+            "unmapped": await quarantine.unmapped(conn),
+            "undecided": await quarantine.undecided(conn),
+            "most": quarantine.MOST,
+            "newest_events": quarantine.NEWEST_EVENTS,
+        }
+    return frame.page("console/quarantine.html", values, section="quarantine")
+
+
+async def carriers(request: web.Request) -> web.Response:
+    """`/console/carriers`: every account with its budget and breaker, and every channel that met trouble."""
+    services = request.app[SERVICES]
+    async with services.house.db.connection() as conn:
+        frame = await shell(request, conn)
+        accounts = await board.accounts(conn)
+        channels = await board.channels(conn)
+    values = {"accounts": accounts, "channels": channels, "cards": services.house.cards}
+    return frame.page("console/carriers.html", values, section="carriers")

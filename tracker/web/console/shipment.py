@@ -1,0 +1,90 @@
+"""One parcel from its raw payloads to its messages, one of its incidents, and one payload as it was received."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import quote
+
+from aiohttp import web
+
+from tracker.domain.errors import NotFound
+from tracker.store import way
+from tracker.store.way import ParcelFacts, Received
+from tracker.web.console import asked, chain
+from tracker.web.console.shell import shell
+from tracker.web.services import SERVICES, Services
+
+
+async def shipment(request: web.Request) -> web.Response:
+    """`/console/shipments/{id}`."""
+    services = request.app[SERVICES]
+    async with services.house.db.connection() as conn:
+        frame = await shell(request, conn)
+        parcel = _found(await way.parcel(conn, asked.number(request)))
+        whole = await way.way(conn, parcel.id)
+    values = _about(services, parcel) | {
+        "turns": chain.build(parcel.registered_at, whole),
+        "incidents": whole.incidents,
+        "counts": chain.counts(whole),
+    }
+    return frame.page("console/shipment.html", values, section="today")
+
+
+async def incident(request: web.Request) -> web.Response:
+    """`/console/incidents/{id}`."""
+    services, incident_id = request.app[SERVICES], asked.number(request)
+    async with services.house.db.connection() as conn:
+        frame = await shell(request, conn)
+        shipment_id = await way.shipment_of_incident(conn, incident_id)
+        parcel = _found(await way.parcel(conn, shipment_id) if shipment_id else None)
+        whole = await way.way(conn, parcel.id)
+    values = _about(services, parcel) | {
+        "incident": next(one for one in whole.incidents if one.id == incident_id),
+        "findings": [one for one in whole.findings if one.incident_id == incident_id],
+        "turns": chain.of_incident(incident_id, whole),
+        "notices": chain.notices_of(whole, incident_id),
+    }
+    return frame.page("console/incident.html", values, section="today")
+
+
+async def observation(request: web.Request) -> web.Response:
+    """`/console/observations/{id}`: the bytes as text, laid out where they are JSON and `?as=received` is not asked."""
+    async with request.app[SERVICES].house.db.connection() as conn:
+        frame = await shell(request, conn)
+        received = await way.observation(conn, asked.number(request))
+    if received is None:
+        raise NotFound("no such observation")
+    as_received = request.query.get("as") == "received"
+    values = {
+        "received": received,
+        "as_received": as_received,
+        "laid_out": None if as_received else _laid_out(received),
+        "text": (received.raw or b"").decode("utf-8", errors="replace"),
+        "is_cut": received.size is not None and received.size > way.MOST_BYTES,
+    }
+    return frame.page("console/observation.html", values, section="today", live=False)
+
+
+def _found(parcel: ParcelFacts | None) -> ParcelFacts:
+    if parcel is None:
+        raise NotFound("no such parcel")
+    return parcel
+
+
+def _about(services: Services, parcel: ParcelFacts) -> dict[str, Any]:
+    card = services.house.cards.get(parcel.carrier)
+    return {
+        "parcel": parcel,
+        "customer_page": services.tracking_url(parcel.id, parcel.link_version),
+        "carrier_page": card.tracking_url.format(number=quote(parcel.tracking_number, safe="")) if card else None,
+    }
+
+
+def _laid_out(received: Received) -> str | None:
+    """JSON with a line per value, None for anything else."""
+    try:
+        document = json.loads(received.raw or b"")
+    except (ValueError, RecursionError):
+        return None
+    return json.dumps(document, indent=2, ensure_ascii=False)

@@ -1,0 +1,52 @@
+"""The first page: what is true now and what to do, then the incidents, the parcels and the latest messages."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from aiohttp import web
+
+from carriers.vocabulary import Milestone
+from tracker.store import board
+from tracker.web.console import asked
+from tracker.web.console.shell import shell
+from tracker.web.services import SERVICES
+
+HEALTHS: Final = ("failed", "held", "late", "stalled", "at_risk", "data_stale", "unknown", "on_track")  # worst first
+_MOST_INCIDENTS: Final = 50
+_MOST_PARCELS: Final = 100
+_MOST_MESSAGES: Final = 12
+
+
+async def today(request: web.Request) -> web.Response:
+    """`/console`, with `health`, `milestone` and `before` for the table of parcels."""
+    milestone = asked.one_of(request, "milestone", set(Milestone))
+    health = asked.one_of(request, "health", HEALTHS)
+    before = asked.before(request)
+    async with request.app[SERVICES].house.db.connection() as conn:
+        frame = await shell(request, conn)
+        values = {
+            "incidents": await board.open_incidents(conn, frame.now, _MOST_INCIDENTS),
+            "parcels": await board.parcels(conn, before, milestone, health, _MOST_PARCELS),
+            "counts": await board.parcel_counts(conn),
+            "messages": await board.messages(conn, None, None, None, _MOST_MESSAGES),
+            "milestone": milestone,
+            "health": health,
+            "before": before,
+            "healths": HEALTHS,
+            "milestones": [one.value for one in Milestone if one is not Milestone.UNKNOWN],
+            "most_counted": board.LOOK_AT,
+            "most_incidents": board.NEWEST_INCIDENTS,
+        }
+    return frame.page("console/today.html", values, section="today")
+
+
+async def search(request: web.Request) -> web.StreamResponse:
+    """`/console/search?q=`: the one parcel that is meant, or the list of those that may be."""
+    text = " ".join(request.query.get("q", "").split())[:100]
+    async with request.app[SERVICES].house.db.connection() as conn:
+        frame = await shell(request, conn)
+        found = await board.find(conn, text, _MOST_PARCELS) if text else []
+    if len(found) == 1:
+        raise web.HTTPSeeOther(f"/console/shipments/{found[0].id}")
+    return frame.page("console/search.html", {"found": found}, section="today", live=False)

@@ -1,0 +1,14 @@
+"""The customer's face: one page per parcel, opened by a link that only its customer was given."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from tracker.web import assets
+from tracker.web.customer.page import parcel
+
+
+def add_routes(app: web.Application) -> None:
+    """Adds `/t/{token}`. The application holds SERVICES by the time a request comes."""
+    assets.add_routes(app)
+    app.router.add_get("/t/{token}", parcel)

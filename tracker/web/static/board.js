@@ -1,0 +1,41 @@
+// What the live board needs beside htmx: nothing moves under the pointer, "/" searches, arrows walk the rows,
+// and the mark in the header says whether news still come. The board works without any of it.
+"use strict";
+(() => {
+  const canPoint = matchMedia("(hover: hover)").matches;
+
+  // A list that somebody points at, or has selected text in, is left as it is until they go on.
+  const isHeld = (node) =>
+    node instanceof Element &&
+    node.matches("[data-steady]") &&
+    ((canPoint && node.matches(":hover")) || node.contains(selected()));
+  const selected = () => {
+    const selection = getSelection();
+    return selection && !selection.isCollapsed ? selection.anchorNode : null;
+  };
+  Idiomorph.defaults.callbacks.beforeNodeMorphed = (node) => !isHeld(node);
+
+  document.body.classList.add("is-live");
+  document.body.addEventListener("htmx:beforeRequest", (event) => {
+    if (document.hidden) event.preventDefault();
+  });
+  document.body.addEventListener("htmx:afterRequest", (event) => {
+    document.body.classList.toggle("is-cut", !event.detail.successful);
+  });
+
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const at = event.target;
+    if (event.key === "/" && !at.matches("input, textarea, select")) {
+      document.getElementById("q").focus();
+      event.preventDefault();
+    } else if ((event.key === "ArrowDown" || event.key === "ArrowUp") && at.matches(".row-link")) {
+      const links = [...at.closest("table, ul").querySelectorAll(".row-link")];
+      const next = links[links.indexOf(at) + (event.key === "ArrowDown" ? 1 : -1)];
+      if (next) {
+        next.focus();
+        event.preventDefault();
+      }
+    }
+  });
+})();
