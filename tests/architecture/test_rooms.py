@@ -8,7 +8,11 @@ BESIDE_THE_PACKAGES = {"tests", "bench"}
 # What must not die, whatever one round of it meets: file and function.
 CATCHES_EVERYTHING = {
     ("tracker/actions/deciding.py", "decide_and_save"),  # our own mistake leaves the shipment undecided, never unheard
+    ("notifications/batching.py", "_settle"),  # handed to whoever waits for the batch
+    ("notifications/lane.py", "_send"),  # a channel's surprise is one message's failure, and is logged
     ("tracker/actions/group_commit.py", "_settle"),  # one bad push of a batch fails alone
+    ("tracker/actions/group_commit.py", "_settle_alone"),  # handed to whoever pushed it
+    ("tracker/jobs/schedule.py", "_drain"),  # the next tick tries again
     ("tracker/web/errors.py", "answer_problems"),  # whoever asked gets an answer, whatever we got wrong
 }
 
