@@ -138,6 +138,7 @@ class Lane:
         while (work := await self._queue.get()) is not None:
             if not self.stopping:
                 await self._deal_with(work)
+            _heed_cancellation()
 
     async def _deal_with(self, work: Work) -> None:
         outcome = self._pause(work, self._now())
@@ -270,6 +271,13 @@ class Lane:
 
     def _now(self) -> datetime:
         return self._house.clock.now()
+
+
+def _heed_cancellation() -> None:
+    """Before Python 3.12, asyncio.wait_for loses a cancellation that comes together with the result it waits for."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def _outgoing(work: Work) -> Outgoing:

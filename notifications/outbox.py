@@ -71,7 +71,7 @@ async def _plans(
     reaches = {
         row["id"]: Reach(
             email=row["email"],
-            mobile=policy.is_mobile(row["phone"]),
+            phone=row["phone"],
             time_zone=row["time_zone"],
             erased=row["erased"],
         )

@@ -134,7 +134,7 @@ def _later(claim: Claim, due_at: datetime, why: str, rules: Rules) -> Outcome:
 def _given_up(claim: Claim, state: str, why: str, rules: Rules, now: datetime) -> Outcome:
     reach = Reach(
         email=claim.recipient.email is not None,
-        mobile=policy.is_mobile(claim.recipient.phone),
+        phone=claim.recipient.phone,
         time_zone=claim.recipient.time_zone,
         erased=claim.erased,
     )

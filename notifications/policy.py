@@ -40,12 +40,20 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reach(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a recipient can be reached, without saying who it is."""
+    """Where a recipient can be reached. `repr` hides everything personal."""
 
     email: bool
-    mobile: bool
+    phone: str | None
     time_zone: str
     erased: bool = False
+
+    @property
+    def mobile(self) -> bool:
+        """Whether an SMS can be sent; to be asked last, since telling one number from another takes its time."""
+        return is_mobile(self.phone)
+
+    def __repr__(self) -> str:
+        return "Reach(...)"
 
 
 class Planned(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,7 +72,7 @@ def plan(notice: Notice, reach: Reach, rules: Rules, now: datetime) -> list[Plan
     messages = []
     if reach.email and "email" in rules.channels:
         messages.append(Planned(channel="email", due_at=ready_at, why="there is an email address"))
-    if reach.mobile and "sms" in rules.channels and (notice.urgent or not messages):
+    if "sms" in rules.channels and (notice.urgent or not messages) and reach.mobile:
         why = "it is urgent" if notice.urgent else "it cannot go by email"
         messages.append(_text_message(notice, reach, rules, ready_at, why))
     return messages
@@ -107,7 +115,7 @@ def is_mobile(phone: str | None) -> bool:
         number = phonenumbers.parse(phone, None)
     except phonenumbers.NumberParseException:
         return False
-    return phonenumbers.is_valid_number(number) and phonenumbers.number_type(number) in _ON_THE_MOVE
+    return phonenumbers.number_type(number) in _ON_THE_MOVE  # an invalid number is of no type
 
 
 def back_off(attempts: int, rules: Rules, chance: float, retry_after: float | None = None) -> timedelta:

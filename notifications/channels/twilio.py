@@ -111,9 +111,10 @@ class Sms:
 
     def _http(self) -> aiohttp.ClientSession:
         account = self._account
+        login = account.api_key or account.account_sid
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                auth=aiohttp.BasicAuth(account.api_key or account.account_sid, account.auth_token),
+                headers={"Authorization": aiohttp.encode_basic_auth(login, account.auth_token)},
                 timeout=aiohttp.ClientTimeout(total=account.answer_seconds, connect=account.connect_seconds),
                 connector=aiohttp.TCPConnector(limit=account.connections, keepalive_timeout=10.0),
             )

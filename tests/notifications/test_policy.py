@@ -24,7 +24,7 @@ def notice(**more: Any) -> Notice:
 
 
 def reach(**more: Any) -> Reach:
-    fields: dict[str, Any] = {"email": True, "mobile": True, "time_zone": "Europe/Madrid"}
+    fields: dict[str, Any] = {"email": True, "phone": "+34612345678", "time_zone": "Europe/Madrid"}
     return Reach(**fields | more)
 
 
@@ -34,8 +34,8 @@ def reach(**more: Any) -> Reach:
         (False, reach(), ["email"]),
         (True, reach(), ["email", "sms"]),
         (False, reach(email=False), ["sms"]),
-        (True, reach(mobile=False), ["email"]),
-        (True, reach(email=False, mobile=False), []),
+        (True, reach(phone=None), ["email"]),
+        (True, reach(email=False, phone=None), []),
         (True, reach(erased=True), []),
     ],
 )
