@@ -25,6 +25,7 @@ from tracker.store import calendars
 from tracker.vault import hash_token
 
 _SQL = queries.topic("register")
+_YEARS = range(1990, 2101)  # beyond them neither zones nor working days can be reckoned with
 _Text = Annotated[str, Meta(min_length=1, max_length=200)]
 _Country = Annotated[str, Meta(pattern="^[A-Z]{2}$")]
 _Number = Annotated[str, Meta(min_length=4, max_length=60, pattern=r"^[A-Za-z0-9 ._/\-]+$")]
@@ -262,9 +263,15 @@ def _check(house: House, shop: Shop, given: Registration) -> _Checked:
     )
     if given.direction not in ("outbound", "return"):
         wrong.append(Wrong("/direction", "outbound or return"))
-    for pointer, moment in (("/shipped_at", given.shipped_at), ("/order/placed_at", given.order.placed_at)):
+    for pointer, moment in (
+        ("/shipped_at", given.shipped_at),
+        ("/order/placed_at", given.order.placed_at),
+        ("/promised_at", checked.promised_at),
+    ):
         if moment is not None and moment.tzinfo is None:
             wrong.append(Wrong(pointer, "a time needs an offset, such as 2026-11-22T09:00:00Z"))
+        elif moment is not None and moment.year not in _YEARS:
+            wrong.append(Wrong(pointer, f"a year from {_YEARS.start} to {_YEARS.stop - 1}"))
     if wrong:
         raise FieldsWrong(wrong)
     return checked
