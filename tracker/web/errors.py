@@ -36,6 +36,7 @@ _AWAY: Final = (
     Overloaded,
 )
 _PATH: Final = re.compile(r" - at `(?P<path>\$.*)`$")
+_MEMBER: Final = re.compile(r"(?:missing required|contains unknown) field `(?P<name>[^`]*)`")
 _STEP: Final = re.compile(r"\.(?P<name>[^.\[]+)|\[(?P<index>\d+)\]")
 _CODES: Final = {404: "not_found", 405: "method_not_allowed", 413: "payload_too_large", 415: "wrong_content_type"}
 _DETAILS: Final = {
@@ -121,6 +122,12 @@ def unreadable(error: msgspec.MsgspecError | UnicodeDecodeError | RecursionError
     return Problem(400, "malformed", f"The body is no JSON: {reason or error}")
 
 
+def unreadable_query(error: msgspec.ValidationError) -> Problem:
+    """The problem of a query that does not have the form that was asked for."""
+    pointer, detail = _located(str(error))
+    return wrong_parameter(pointer.removeprefix("/"), detail)
+
+
 def wrong_parameter(name: str, detail: str) -> Problem:
     """The problem of one wrong parameter of the query."""
     return Problem(422, "fields_wrong", "A parameter is wrong.", errors=[{"parameter": name, "detail": detail}])
@@ -179,10 +186,10 @@ def _of_aiohttp(error: web.HTTPException) -> Problem:
 
 
 def _located(message: str) -> tuple[str, str]:
-    """msgspec's message as (JSON Pointer, what is wrong)."""
-    found = _PATH.search(message)
-    if found is None:
-        return "", message
-    steps = (step["name"] or step["index"] for step in _STEP.finditer(found["path"]))
+    """msgspec's message as (JSON Pointer, what is wrong); a missing or unknown member is pointed at itself."""
+    found, member = _PATH.search(message), _MEMBER.search(message)
+    steps = [step["name"] or step["index"] for step in _STEP.finditer(found["path"])] if found else []
+    if member:
+        steps.append(member["name"])
     pointer = "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in steps)
-    return pointer, message[: found.start()]
+    return pointer, message[: found.start()] if found else message

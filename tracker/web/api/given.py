@@ -1,16 +1,14 @@
-"""What a caller gives: JSON bodies and query parameters, read into structs, made safe to store, bounded in time."""
+"""What a caller gives: JSON bodies and query parameters, read into structs, made safe to store."""
 
 from __future__ import annotations
 
 import re
-from datetime import date
 from typing import Any, Final, TypeVar
 
 import msgspec
 from aiohttp import web
 
-from tracker.domain.errors import FieldsWrong, Wrong
-from tracker.web.errors import Problem, unreadable, wrong_parameter
+from tracker.web.errors import Problem, unreadable, unreadable_query, wrong_parameter
 
 Given = TypeVar("Given", bound=msgspec.Struct)
 
@@ -19,23 +17,18 @@ MOST_DIGITS: Final = 18  # of an id: what a bigint surely holds
 _UNSAFE: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
 _SPACE: Final = re.compile(r"\s+")
 _PROSE: Final = frozenset({"note"})  # members whose line breaks are kept
-_YEARS: Final = range(1990, 2101)  # beyond them, time zones and working days cannot be computed
 
 
 async def read_body(request: web.Request, kind: type[Given]) -> Given:
-    """The JSON body as `kind`; none at all stands for an empty object. Raises Problem, FieldsWrong."""
+    """The JSON body as `kind`; none at all stands for an empty object. Raises Problem."""
     raw = await request.read()
     if raw and request.content_type != "application/json":
         raise Problem(415, "wrong_content_type", "Send application/json.")
     try:
         document = _cleaned(msgspec.json.decode(raw or b"{}"))
-        given = msgspec.convert(document, kind)
+        return msgspec.convert(document, kind)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise unreadable(error) from None
-    wrong = list(_beyond_time(given, ""))
-    if wrong:
-        raise FieldsWrong(wrong)
-    return given
 
 
 def read_query(request: web.Request, kind: type[Given]) -> Given:
@@ -51,8 +44,7 @@ def read_query(request: web.Request, kind: type[Given]) -> Given:
     try:
         return msgspec.convert(given, kind, strict=False)
     except msgspec.ValidationError as error:
-        message, _, path = str(error).partition(" - at `$.")
-        raise wrong_parameter(path.rstrip("`"), message) from None
+        raise unreadable_query(error) from None
 
 
 def number_of(prefix: str, text: str) -> int | None:
@@ -82,17 +74,3 @@ def _cleaned(document: Any) -> Any:
 
 def _one_line(text: str) -> str:
     return _SPACE.sub(" ", _UNSAFE.sub("", text)).strip()
-
-
-def _beyond_time(given: Any, pointer: str) -> list[Wrong]:
-    """Every date in `given` that lies in no year we can reckon with."""
-    match given:
-        case date():
-            years = f"a year from {_YEARS.start} to {_YEARS.stop - 1}"
-            return [] if given.year in _YEARS else [Wrong(pointer, years)]
-        case msgspec.Struct():
-            named = ((name, getattr(given, name)) for name in given.__struct_fields__)
-            return [wrong for name, value in named for wrong in _beyond_time(value, f"{pointer}/{name}")]
-        case tuple() | list():
-            return [wrong for at, value in enumerate(given) for wrong in _beyond_time(value, f"{pointer}/{at}")]
-    return []

@@ -25,14 +25,17 @@ _PATIENCE: Final = 10.0  # seconds; senders give up between five and thirty
 _SHOWN_REFUSALS: Final = 100
 
 
-class Receipt(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What became of a push: events that are new, known already, or of a number nobody has registered yet."""
+class Receipt(msgspec.Struct, frozen=True):
+    """What became of a push: events that are new, known already, or of a number nobody has registered yet.
+
+    `quarantined` says that people have to look at what could not be read.
+    """
 
     accepted: int
     known: int
     unclaimed: int
     refused: tuple[RefusedEntry, ...]
-    quarantined: bool = False
+    quarantined: bool
 
 
 async def take_push(request: web.Request) -> web.Response:
