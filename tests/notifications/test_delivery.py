@@ -80,7 +80,7 @@ async def test_a_stop_between_claim_and_hand_over_is_heeded(world: World) -> Non
     channel = Told("email", held, repeatable=False, capacity=1)
     delivery = world.delivery(channel)
     sending = asyncio.create_task(delivery.deliver_due())
-    await held.reached.wait()
+    await held.reached()
 
     await world.engage("stop_sending")
     held.let_go.set()
@@ -115,7 +115,7 @@ async def test_what_was_superseded_after_the_claim_is_not_sent(world: World) -> 
     held = Held()
     channel = Told("email", held, repeatable=False, capacity=1)
     sending = asyncio.create_task(world.deliver(channel))
-    await held.reached.wait()
+    await held.reached()
 
     async with world.database.transaction() as conn:
         stopped = await outbox.cancel(conn, [second], "the parcel moved on")
@@ -325,7 +325,7 @@ async def test_a_message_whose_sender_died_during_the_attempt_is_in_doubt(world:
     await world.tell("k")
     held = Held()
     dying = asyncio.create_task(world.deliver(Told("email", held)))
-    await held.reached.wait()
+    await held.reached()
     dying.cancel()
     with pytest.raises(asyncio.CancelledError):
         await dying
@@ -346,7 +346,7 @@ async def test_a_message_whose_sender_died_before_the_attempt_is_simply_sent(wor
     await world.tell("second")
     held = Held()
     dying = asyncio.create_task(world.deliver(Told("email", held, repeatable=False, capacity=1)))
-    await held.reached.wait()
+    await held.reached()
     dying.cancel()
     await asyncio.gather(dying, return_exceptions=True)
 
@@ -361,7 +361,7 @@ async def test_a_sender_that_was_overtaken_writes_nothing(world: World) -> None:
     await world.tell("k")
     held = Held()
     frozen = asyncio.create_task(world.deliver(Told("email", held)))
-    await held.reached.wait()
+    await held.reached()
     await world.let_leases_lapse()
     await world.deliver()
     overtaken = await world.rows("select * from message")
@@ -377,7 +377,7 @@ async def test_a_living_sender_keeps_its_lease(world: World) -> None:
     await world.tell("k")
     held = Held()
     sending = asyncio.create_task(world.delivery(Told("email", held), lease=timedelta(seconds=0.3)).deliver_due())
-    await held.reached.wait()
+    await held.reached()
     [taken] = await world.rows("select lease_until from message")
 
     while True:
@@ -396,7 +396,7 @@ async def test_when_stopped_the_claimed_are_given_back_and_the_begun_are_finishe
     channel = Told("email", held, repeatable=False, capacity=1)
     delivery = world.delivery(channel)
     sending = asyncio.create_task(delivery.deliver_due())
-    await held.reached.wait()
+    await held.reached()
 
     delivery.stop()
     held.let_go.set()
@@ -479,7 +479,7 @@ async def test_a_channel_in_trouble_does_not_hold_up_the_other(world: World) -> 
     held = Held()
     sms = Told("sms", repeatable=False)
     sending = asyncio.create_task(world.deliver(Told("email", held), sms))
-    await held.reached.wait()
+    await held.reached()
 
     while ("sms", "accepted") not in await world.states():
         pass

@@ -127,7 +127,7 @@ async def test_a_message_that_is_being_sent_cannot_be_taken_back(world: World) -
     notice_id = await world.tell("k")
     held = Held()
     sending = asyncio.create_task(world.deliver(Told("email", held)))
-    await held.reached.wait()
+    await held.reached()
 
     async with world.database.transaction() as conn:
         stopped = await outbox.cancel(conn, [notice_id], "staff")

@@ -70,13 +70,17 @@ class Held:
     """An answer that waits until it is let go."""
 
     def __init__(self) -> None:
-        self.reached = asyncio.Event()
         self.let_go = asyncio.Event()
+        self._reached = asyncio.Event()
 
     async def __call__(self, outgoing: Outgoing) -> Accepted:
-        self.reached.set()
+        self._reached.set()
         await self.let_go.wait()
         return Accepted("late")
+
+    async def reached(self) -> None:
+        async with asyncio.timeout(20):
+            await self._reached.wait()
 
 
 class World:

@@ -33,7 +33,7 @@ class SmtpStub:
         self.most_open = 0
         self.commands: list[str] = []
         self.received: list[bytes] = []  # complete messages, dots still doubled
-        self.reached: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
+        self._reached: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
         self._answers: dict[str, list[str]] = defaultdict(list)
         self._writers: set[asyncio.StreamWriter] = set()
 
@@ -53,6 +53,10 @@ class SmtpStub:
 
     def will(self, stage: str, *answers: str) -> None:
         self._answers[stage].extend(answers)
+
+    async def reached(self, stage: str) -> None:
+        async with asyncio.timeout(20):
+            await self._reached[stage].wait()
 
     def hang_up(self) -> None:
         """Closes every connection, as a relay does with idle ones."""
@@ -90,7 +94,7 @@ class SmtpStub:
 
     async def _answer(self, stage: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Whether the conversation goes on."""
-        self.reached[stage].set()
+        self._reached[stage].set()
         answer = self._answers[stage].pop(0) if self._answers[stage] else DEFAULTS[stage]
         if answer == DISCONNECT:
             return False

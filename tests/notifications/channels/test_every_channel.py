@@ -54,7 +54,7 @@ class EmailRig:
         return len(self.stub.received)
 
     async def hanging(self) -> None:
-        await self.stub.reached["BODY"].wait()
+        await self.stub.reached("BODY")
 
 
 @dataclass
@@ -83,7 +83,8 @@ class TwilioRig:
         return len(self.twilio.messages)
 
     async def hanging(self) -> None:
-        await self.twilio.reached.wait()
+        async with asyncio.timeout(20):
+            await self.twilio.reached.wait()
 
 
 @asynccontextmanager
