@@ -6,7 +6,7 @@ or speaks of no shipment of ours is kept where staff can see it.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,7 +18,7 @@ from carriers.contract import FailureKind, Report, TrackingEvent
 from sql import queries
 from sql.connection import Connection
 from tracker.actions.deciding import House, decide_and_save
-from tracker.domain.decision import Case, Outcome, decide
+from tracker.domain.decision import Case, News, Outcome, decide
 from tracker.domain.shipment import Belief, append, expect, fold, variant
 from tracker.store import cases
 from tracker.store.db import CommitUnknown, ConnectionLost
@@ -101,7 +101,7 @@ async def take_in(house: House, conn: Connection, batch: Sequence[Observation]) 
     touched = {arrival.shipment_id for arrival in arrivals} | withdrawn | polled.keys()
     beliefs = await _believe(conn, loaded, arrivals, withdrawn)
     await _decide(house, conn, [loaded[one] for one in sorted(touched & loaded.keys())], beliefs, arrivals, polled, now)
-    return [_taken(index, one, arrivals, targets, ids) for index, one in enumerate(batch)]
+    return _taken(batch, arrivals, targets, ids)
 
 
 def quarantined(observation: Observation, failure: Exception) -> Observation | None:
@@ -366,9 +366,7 @@ async def _decide(
             case,
             now,
             draw=house.chance.random(),
-            belief=belief,
-            expectation=expectation,
-            not_found=polled.get(case.shipment_id),
+            news=News(belief=belief, expectation=expectation, not_found=polled.get(case.shipment_id)),
         )
 
     for is_polled in (False, True):
@@ -378,18 +376,24 @@ async def _decide(
 
 
 def _taken(
-    index: int,
-    observation: Observation,
+    batch: Sequence[Observation],
     arrivals: Sequence[_Arrival],
     targets: Mapping[tuple[int, int], int | None],
     ids: Sequence[int],
-) -> Taken:
-    mine = [arrival for arrival in arrivals if arrival.index == index]
-    new = sum(len(arrival.fresh) for arrival in mine)
-    return Taken(
-        observation_id=ids[index],
-        new_events=new,
-        known_events=sum(len(arrival.report.events) for arrival in mine) - new,
-        unclaimed=sum(1 for (at, _), shipment_id in targets.items() if at == index and shipment_id is None),
-        quarantined=observation.problem is not None,
-    )
+) -> list[Taken]:
+    said: Counter[int] = Counter()
+    fresh: Counter[int] = Counter()
+    for arrival in arrivals:
+        said[arrival.index] += len(arrival.report.events)
+        fresh[arrival.index] += len(arrival.fresh)
+    unclaimed = Counter(index for (index, _), shipment_id in targets.items() if shipment_id is None)
+    return [
+        Taken(
+            observation_id=ids[index],
+            new_events=fresh[index],
+            known_events=said[index] - fresh[index],
+            unclaimed=unclaimed[index],
+            quarantined=observation.problem is not None,
+        )
+        for index, observation in enumerate(batch)
+    ]

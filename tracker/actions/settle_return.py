@@ -6,7 +6,7 @@ from sql import queries
 from sql.connection import Connection
 from tracker.actions.deciding import House, decide_and_save
 from tracker.domain import returns
-from tracker.domain.decision import Case, Outcome, decide
+from tracker.domain.decision import Case, News, Outcome, decide
 from tracker.domain.errors import NotFound
 
 _SQL = queries.topic("work")
@@ -27,7 +27,7 @@ async def settle(house: House, shop_id: int, return_id: int, settled_as: str, re
         settled = returns.settle(case.returned, settled_as, replacement_id, now)
 
         def one(case: Case) -> Outcome:
-            return decide(case, now, draw=house.chance.random(), settled=settled)
+            return decide(case, now, draw=house.chance.random(), news=News(settled=settled))
 
         await decide_and_save(house, conn, [case], one, now)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -11,15 +11,27 @@ from sql import queries
 from sql.connection import Connection
 from tracker.actions.deciding import House, decide_and_save
 from tracker.domain import incident as incidents
-from tracker.domain.decision import Case, Outcome, decide
+from tracker.domain.decision import Case, News, Outcome, decide
 from tracker.domain.errors import NotFound, RuleRefused
+from tracker.domain.finding import Provenance
 from tracker.domain.incident import Command, Incident, Step
 
 _SQL = queries.topic("work")
+_OWNER: Final = {"carrier": "carrier", "customer": "recipient", "authority": "authority", "shop": "shop"}
+_WORD: Final = {
+    Command.RESOLVE: "resolved",
+    Command.CLOSE: "closed",
+    Command.REOPEN: "reopened",
+    Command.MERGE: "merged",
+}  # what the timeline calls what both people and the clock can do
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """What somebody wants done. `reason` is a closing reason for resolve; `note` are their words."""
+    """What somebody wants done, with their words (`note`).
+
+    `reason` is a closing reason, for resolve; `waiting_on` (carrier, customer, authority, shop) and `until` say whom an
+    incident waits for; `into` is the incident in which a merged one goes on.
+    """
 
     command: Command
     actor: str
@@ -27,6 +39,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     note: str | None = None
     waiting_on: str | None = None
     until: datetime | None = None
+    into: int | None = None
 
 
 async def work(house: House, shop_id: int, incident_id: int, order: Order) -> None:
@@ -39,37 +52,70 @@ async def work(house: House, shop_id: int, incident_id: int, order: Order) -> No
             raise NotFound(f"no incident inc_{incident_id}")
         case = (await house.load(conn, [shipment_id]))[shipment_id]
         held = next(one for one in case.incidents if one.id == incident_id)
-        standing = [row["key"] for row in await conn.fetch(_SQL.standing, incident_id)]
-        step = _step(case, held, order, standing, now)
+        step = Step(
+            incident=_moved(case, held, order, now),
+            kind=_WORD.get(order.command, order.command.value),
+            actor=order.actor,
+            detail=_detail(order),
+        )
 
         def one(case: Case) -> Outcome:
-            return decide(case, now, draw=house.chance.random(), commanded=[step])
+            return decide(case, now, draw=house.chance.random(), news=News(commanded=(step,)))
 
         await decide_and_save(house, conn, [case], one, now)
 
     await house.db.retrying(attempt)
 
 
-def _step(case: Case, held: Incident, order: Order, standing: list[str], now: datetime) -> Step:
-    detail: dict[str, Any] = {
-        name: value
-        for name, value in (("reason", order.reason), ("note", order.note), ("waiting_on", order.waiting_on))
-        if value is not None
-    }
-    if order.command is Command.RESOLVE:
-        if order.reason is None:
-            raise RuleRefused(f"to resolve an incident needs a reason: {', '.join(sorted(incidents.CLOSING_REASONS))}")
-        after = timedelta(hours=case.thresholds.close_after_hours)
-        resolved = incidents.resolve(held, order.reason, now, close_after=after)
-        handled = tuple(dict.fromkeys((*held.handled, *standing)))
-        return Step(
-            incident=msgspec.structs.replace(resolved, handled=handled),
-            kind="resolved",
-            actor=order.actor,
-            detail=detail,
-        )
+def _moved(loaded: Case, held: Incident, order: Order, now: datetime) -> Incident:
+    match order.command:
+        case Command.RESOLVE:
+            return _resolved(loaded, held, order, now)
+        case Command.CLOSE:
+            return incidents.close(held, now)
+        case Command.REOPEN:
+            # It is people's word now that there is a trouble: that findings are silent does not end it.
+            return msgspec.structs.replace(incidents.reopen(held, now), provenance=Provenance.STAFF)
+        case Command.MERGE:
+            return _merged(loaded, held, order, now)
+        case Command.WAIT:
+            return _waiting(held, order, now)
+        case Command.ACKNOWLEDGE | Command.START | Command.STABILISE:
+            return incidents.apply(held, order.command, now)
+
+
+def _resolved(case: Case, held: Incident, order: Order, now: datetime) -> Incident:
+    if order.reason is None:
+        raise RuleRefused(f"to resolve an incident needs a reason: {', '.join(sorted(incidents.REASONS))}")
+    after = timedelta(hours=case.thresholds.close_after_hours)
+    return incidents.resolve(held, order.reason, now, close_after=after)
+
+
+def _merged(case: Case, held: Incident, order: Order, now: datetime) -> Incident:
+    into = next((one for one in case.incidents if one.id == order.into and one.id != held.id), None)
+    if into is None or not into.state.is_open:
+        raise RuleRefused("an incident goes on in another open incident of the same shipment: name it")
+    return incidents.merge(held, into.id, now)
+
+
+def _waiting(held: Incident, order: Order, now: datetime) -> Incident:
     moved = incidents.apply(held, order.command, now)
-    if order.command is Command.CLOSE:
-        moved = msgspec.structs.replace(moved, closed_at=now, next_moment_at=None)
-    kind = {Command.CLOSE: "closed", Command.REOPEN: "reopened"}.get(order.command, order.command.value)
-    return Step(incident=moved, kind=kind, actor=order.actor, detail=detail)
+    if order.waiting_on is not None and order.waiting_on not in _OWNER:
+        raise RuleRefused(f"an incident waits on one of {', '.join(_OWNER)}, not {order.waiting_on!r}")
+    if order.until is not None and order.until <= now:
+        raise RuleRefused("an incident waits until a time that is still to come")
+    return msgspec.structs.replace(
+        moved,
+        action_owner=_OWNER[order.waiting_on] if order.waiting_on is not None else held.action_owner,
+        action_until=order.until or held.action_until,
+    )
+
+
+def _detail(order: Order) -> dict[str, Any]:
+    said = {
+        "reason": order.reason,
+        "note": order.note,
+        "waiting_on": order.waiting_on,
+        "until": order.until.isoformat() if order.until else None,
+    }
+    return {name: value for name, value in said.items() if value is not None}

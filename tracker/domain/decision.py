@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
@@ -12,20 +12,25 @@ import msgspec
 from carriers.vocabulary import Category, Milestone
 from notifications.contract import Notice
 from tracker.domain import incident as incidents
-from tracker.domain import notices, returns
+from tracker.domain import returns
 from tracker.domain.calendar import Calendar
 from tracker.domain.cause import TABLE, Reach
 from tracker.domain.detectors import ON_THE_WAY, detect
+from tracker.domain.ending import declared_lost, end_of_return, is_made_good
 from tracker.domain.finding import Detection, Facts
-from tracker.domain.incident import Command, Incident, State, Step
+from tracker.domain.health import health
+from tracker.domain.incident import Incident, State, Step
+from tracker.domain.notices import plan
 from tracker.domain.polling import next_poll
-from tracker.domain.returns import ReturnCase, ReturnState
+from tracker.domain.progress import announced
+from tracker.domain.reconcile import reconcile, speaks_of
+from tracker.domain.returns import ReturnCase
+from tracker.domain.saying import About
 from tracker.domain.severity import weigh
 from tracker.domain.shipment import Belief, Expectation
 from tracker.domain.thresholds import Thresholds
 
-_MADE_GOOD: Final = frozenset({"refunded", "reshipped"})
-_GONE: Final = frozenset({"lost_declared", "lost_presumed", "destroyed"})
+_QUIET: Final = timedelta(days=7)  # between two looks at a shipment of which nothing is expected and nothing known
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,70 +86,110 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     changes: tuple[tuple[str, dict[str, Any]], ...]
 
 
-def decide(
-    case: Case,
-    now: datetime,
-    *,
-    draw: float,
-    belief: Belief | None = None,
-    expectation: Expectation | None = None,
-    not_found: int | None = None,
-    commanded: Sequence[Step] = (),
-    settled: ReturnCase | None = None,
-) -> Outcome:
-    """Decide one shipment at one moment.
+class News(msgspec.Struct, frozen=True, kw_only=True):
+    """What brings a decision about.
 
-    `belief` and `expectation` are new where news came in; `commanded` are steps that people took in this transaction,
-    `settled` a return that the shop has settled. Without any of them this is the clock's look.
+    `belief` and `expectation` are new where a carrier spoke, `not_found` is how often in a row it did not know the
+    number; `commanded` are steps that people took in this transaction, `settled` a return that the shop has settled.
     """
-    new = belief or case.belief
-    expected = expectation or case.expectation
-    returned = settled or returns.follow(case.returned, new, outbound=case.outbound, now=now)
-    held = _after(case.incidents, commanded)
-    new = _declared_lost(new, held, now)
-    made_good = _is_made_good(new, held, returned)
-    cured_at = now if _has_passed(case.belief, new) else case.cured_at
-    facts = _facts(case, new, expected, cured_at, made_good)
 
+    belief: Belief | None = None
+    expectation: Expectation | None = None
+    not_found: int | None = None
+    commanded: tuple[Step, ...] = ()
+    settled: ReturnCase | None = None
+
+
+_NO_NEWS: Final = News()
+
+
+def decide(case: Case, now: datetime, *, draw: float, news: News = _NO_NEWS) -> Outcome:
+    """Decide one shipment at one moment; without news this is the clock's look. `draw` in [0, 1) spreads the polls."""
+    held = _after(case.incidents, news.commanded)
+    belief = declared_lost(news.belief or case.belief, held, now)
+    expectation = news.expectation or case.expectation
+    returned = news.settled or returns.follow(case.returned, belief, outbound=case.outbound, now=now)
+    cured_at = now if _has_passed(case.belief, belief) else case.cured_at
+    facts = _facts(case, belief, expectation, cured_at, settled=is_made_good(belief, held, returned))
     detection = detect(facts, now)
-    steps = [*commanded, *incidents.reconcile(held, detection.findings, now, case.thresholds)]
-    held = _after(held, steps[len(commanded) :])
-    steps += _end_of_return(held, returned, now, case.thresholds)
-    moved = {_identity(step.incident) for step in steps}
-    steps += [step for incident in held if _identity(incident) not in moved for step in _tick(incident, now)]
-    steps = [_promised(case, step, now) for step in _weighed(case, steps, now)]
-    held = _after(held, steps)
-    ended_at = _ended(case, new, held, returned, now)
-    planned = notices.plan(_about(case), case.belief, new, expected, steps, (case.returned, returned), now)
+    steps, held = _live(case, facts, detection, news.commanded, returned, now)
     if any(step.kind == "resolved" and step.incident.category in ON_THE_WAY for step in steps):
         cured_at = now
-
+    ended_at = _ended(case, belief, held, returned, now)
     outcome = Outcome(
         case=case,
-        belief=new,
-        expectation=expected,
-        health=_health(new, detection, held, case, now),
-        announced=_announced(case, new),
+        belief=belief,
+        expectation=expectation,
+        health=health(belief, detection, held, case.promised_at, now),
+        announced=announced(_about(case), belief, now),
         cured_at=cured_at,
         ended_at=ended_at,
         steps=tuple(steps),
         standing=tuple(finding.key for finding in detection.findings),
         returned=returned,
-        notices=tuple(planned),
-        next_moment_at=_next_moment(detection, held),
+        notices=tuple(
+            plan(
+                _about(case),
+                before=case.belief,
+                belief=belief,
+                expectation=expectation,
+                steps=steps,
+                returned=(case.returned, returned),
+                now=now,
+            )
+        ),
+        next_moment_at=_next_moment(detection, held) or (None if ended_at else now + _QUIET),
         next_poll_at=next_poll(
             facts,
             now,
             draw=draw,
             incident_open=any(incident.state.is_open for incident in held),
-            not_found=case.not_found if not_found is None else not_found,
+            not_found=case.not_found if news.not_found is None else news.not_found,
         ),
         changes=(),
     )
     return msgspec.structs.replace(outcome, changes=tuple(_changes(outcome)))
 
 
-def _facts(case: Case, belief: Belief, expectation: Expectation, cured_at: datetime | None, made_good: bool) -> Facts:
+def _live(
+    case: Case,
+    facts: Facts,
+    detection: Detection,
+    commanded: Sequence[Step],
+    returned: ReturnCase | None,
+    now: datetime,
+) -> tuple[list[Step], tuple[Incident, ...]]:
+    """What happens to the incidents: people's commands first, then the end of a return, then findings, then time.
+
+    Each turn sees what the one before left, with its promises made.
+    """
+    is_over = facts.settled or facts.belief.milestone is Milestone.ENDED
+    turns: tuple[Callable[[tuple[Incident, ...]], Sequence[Step]], ...] = (
+        lambda _: [_handled(step, detection) for step in commanded],
+        lambda held: end_of_return(held, returned, now, case.thresholds),
+        lambda held: reconcile(held, detection.findings, now, case.thresholds, silence_cures=not is_over),
+        lambda held: [step for incident in held for step in _tick(incident, now)],
+    )
+    steps: list[Step] = []
+    held = case.incidents
+    for turn in turns:
+        taken = [_promised(case, _weighed(case, step, now), now) for step in turn(held)]
+        held = _after(held, taken)
+        steps += taken
+    return steps, held
+
+
+def _handled(step: Step, detection: Detection) -> Step:
+    """What stands when people resolve an incident is dealt with: it opens nothing again."""
+    if step.kind != "resolved":
+        return step
+    incident = step.incident
+    keys = (finding.key for finding in detection.findings if speaks_of(finding, incident))
+    handled = tuple(dict.fromkeys((*incident.handled, *keys)))
+    return msgspec.structs.replace(step, incident=msgspec.structs.replace(incident, handled=handled))
+
+
+def _facts(case: Case, belief: Belief, expectation: Expectation, cured_at: datetime | None, *, settled: bool) -> Facts:
     return Facts(
         belief=belief,
         expectation=expectation,
@@ -156,7 +201,7 @@ def _facts(case: Case, belief: Belief, expectation: Expectation, cured_at: datet
         origin=case.origin,
         thresholds=case.thresholds,
         cured_at=cured_at,
-        settled=made_good,
+        settled=settled,
     )
 
 
@@ -182,10 +227,8 @@ def _tick(incident: Incident, now: datetime) -> list[Step]:
     if incident.next_moment_at is None or incident.next_moment_at > now:
         return []
     if incident.state is State.RESOLVED:
-        closed = msgspec.structs.replace(
-            incidents.apply(incident, Command.CLOSE, now), closed_at=now, next_moment_at=None
-        )
-        return [Step(incident=closed, kind="closed", actor="tracker", detail={"reason": incident.closing_reason})]
+        detail = {"reason": incident.closing_reason}
+        return [Step(incident=incidents.close(incident, now), kind="closed", actor="tracker", detail=detail)]
     promised = incident.promised_update_at
     if promised is None or promised - incidents.UPDATE_MARGIN > now:
         return [Step(incident=incident, kind="reviewed", actor="tracker")]
@@ -193,31 +236,9 @@ def _tick(incident: Incident, now: datetime) -> list[Step]:
     return [Step(incident=spoken, kind="no_news", actor="tracker", detail={"promised_at": promised.isoformat()})]
 
 
-def _end_of_return(
-    held: Sequence[Incident], returned: ReturnCase | None, now: datetime, thresholds: Thresholds
-) -> list[Step]:
-    """A settled return ends the incidents that were about it."""
-    if returned is None or returned.state is not ReturnState.SETTLED:
-        return []
-    after = timedelta(hours=thresholds.close_after_hours)
-    return [
-        Step(
-            incident=incidents.resolve(incident, "returned_and_settled", now, close_after=after),
-            kind="resolved",
-            actor="tracker",
-            detail={"reason": "returned_and_settled", "settled_as": returned.settled_as},
-        )
-        for incident in held
-        if incident.state.is_open and incident.category is not Category.DAMAGE
-    ]
-
-
-def _weighed(case: Case, steps: Sequence[Step], now: datetime) -> list[Step]:
-    """Every step with the severity of its incident as it is now."""
-    return [msgspec.structs.replace(step, incident=_weigh(case, step.incident, now)) for step in steps]
-
-
-def _weigh(case: Case, incident: Incident, now: datetime) -> Incident:
+def _weighed(case: Case, step: Step, now: datetime) -> Step:
+    """The step with the severity of its incident as it is now."""
+    incident = step.incident
     severity = weigh(
         TABLE[incident.category, incident.cause].harm,
         promised_at=None if incident.category is Category.RETURN else case.promised_at,
@@ -226,7 +247,7 @@ def _weigh(case: Case, incident: Incident, now: datetime) -> Incident:
         silent_updates=incident.silent_updates,
         now=now,
     )
-    return msgspec.structs.replace(incident, severity=severity)
+    return msgspec.structs.replace(step, incident=msgspec.structs.replace(incident, severity=severity))
 
 
 def _promised(case: Case, step: Step, now: datetime) -> Step:
@@ -244,61 +265,15 @@ def _promised(case: Case, step: Step, now: datetime) -> Step:
     return msgspec.structs.replace(step, incident=moved)
 
 
-def _declared_lost(belief: Belief, held: Sequence[Incident], now: datetime) -> Belief:
-    """Many carriers say that a parcel is lost and never that its journey is over: the shop's making it good ends it."""
-    lost = belief.problem is not None and belief.problem.category is Category.LOSS
-    if not lost or belief.milestone is Milestone.ENDED or not _was_made_good(held):
-        return belief
-    return msgspec.structs.replace(belief, milestone=Milestone.ENDED, status_detail="lost_declared", since=now)
-
-
-def _was_made_good(held: Sequence[Incident]) -> bool:
-    return any(one.category is Category.LOSS and one.closing_reason in _MADE_GOOD for one in held)
-
-
-def _is_made_good(belief: Belief, held: Sequence[Incident], returned: ReturnCase | None) -> bool:
-    """The journey is over without delivery, and the customer has the money or the goods."""
-    if returned is not None and returned.state is ReturnState.SETTLED:
-        return True
-    if belief.milestone is not Milestone.ENDED:
-        return False
-    return belief.status_detail not in _GONE or _was_made_good(held)
-
-
 def _ended(
     case: Case, belief: Belief, held: Sequence[Incident], returned: ReturnCase | None, now: datetime
 ) -> datetime | None:
     """Final: delivered, return settled, or ended and made good. A delivery taken back is not final any more."""
-    if _is_made_good(belief, held, returned):
+    if is_made_good(belief, held, returned):
         return case.ended_at or now
     if case.outbound and belief.milestone is Milestone.DELIVERED:
         return case.ended_at or now
     return None
-
-
-def _health(belief: Belief, detection: Detection, held: Sequence[Incident], case: Case, now: datetime) -> str:
-    if belief.milestone in (Milestone.DELIVERED, Milestone.RETURNED):
-        return "on_track"
-    if belief.milestone is Milestone.ENDED or belief.status_detail in ("attempt_failed", "notice_left"):
-        return "failed"
-    found = [finding for finding in detection.findings if not finding.warning]
-    if any(finding.category is Category.CUSTOMS or finding.cause == "return_stalled" for finding in found):
-        return "held"
-    if any(finding.signal.value == "stalled" for finding in found):
-        return "stalled"
-    if case.promised_at is not None and now >= case.promised_at:
-        return "late"
-    if found or any(incident.state.is_open for incident in held):
-        return "failed" if any(finding.category in (Category.LOSS, Category.RETURN) for finding in found) else "late"
-    if detection.findings:
-        return "at_risk"
-    return "unknown" if belief.milestone is Milestone.REGISTERED else "on_track"
-
-
-def _announced(case: Case, belief: Belief) -> tuple[str, ...]:
-    """The milestones the customer was told, or need not be told any more; a delivery taken back may be told again."""
-    told = {*case.announced, *(kind.value for kind in notices.milestones_reached(belief))}
-    return tuple(sorted(told if belief.delivered_at is not None else told - {"delivered"}))
 
 
 def _next_moment(detection: Detection, held: Sequence[Incident]) -> datetime | None:
@@ -308,8 +283,8 @@ def _next_moment(detection: Detection, held: Sequence[Incident]) -> datetime | N
     return min(moments, default=None)
 
 
-def _about(case: Case) -> notices.About:
-    return notices.About(
+def _about(case: Case) -> About:
+    return About(
         shop_id=case.shop_id,
         shipment_id=case.shipment_id,
         contact_id=case.contact_id,
@@ -322,6 +297,7 @@ def _about(case: Case) -> notices.About:
         promised_at=case.promised_at,
         zone=case.customer_zone,
         collection_days=case.thresholds.collection_calendar_days,
+        collection_reminder=case.thresholds.collection_reminder,
         announced=case.announced,
     )
 

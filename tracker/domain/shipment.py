@@ -29,7 +29,8 @@ _ECHO: Final = timedelta(minutes=60)
 _TERMINAL: Final = frozenset({_M.DELIVERED, _M.RETURNED, _M.ENDED})
 _HELD: Final = frozenset({"held_by_carrier", "delayed_by_carrier", "appointment_needed", "sorted"})
 _TRIED: Final = frozenset({"attempt_failed", "notice_left"})
-_CLEARED: Final = frozenset({"import_released", "export_released", "duties_paid"})
+_RELEASED: Final = frozenset({"import_released", "export_released"})
+_CLEARED: Final = _RELEASED | {"duties_paid"}
 _NOT_UNDER_WAY: Final = frozenset({_M.UNKNOWN, _M.REGISTERED, _M.ANNOUNCED})
 _STAYS: Final = frozenset({Category.DAMAGE, Category.LOSS})  # what a delivery does not put right by itself
 _GOING_BACK: Final = frozenset({"refused", "unclaimed", "undeliverable"})  # details that are causes of a return too
@@ -83,6 +84,11 @@ class Belief(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     events: int = 0
     unmapped: int = 0
     last: Position | None = None
+
+    @property
+    def is_released(self) -> bool:
+        """Customs is done with it, and it has not moved yet."""
+        return self.milestone is _M.IN_CUSTOMS and self.status_detail in _RELEASED
 
     @property
     def open_problem(self) -> Stated | None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from carriers.contract import Place, Precision, Problem, TrackingEvent
 from carriers.vocabulary import CAUSES, STATUS_DETAILS, Category, Milestone, TzCertainty
 from tracker.domain.calendar import Calendar
-from tracker.domain.decision import Case, Outcome, decide
+from tracker.domain.decision import Case, News, Outcome, decide
 from tracker.domain.finding import Facts
 from tracker.domain.incident import Incident
 from tracker.domain.shipment import Belief, Expectation, append, fold
@@ -167,7 +167,7 @@ class Story:
     def look(self, now: datetime | None = None, **given: Any) -> Outcome:
         """One decision, saved."""
         self.now = now or self.now
-        outcome = decide(self.case, self.now, draw=0.5, **given)
+        outcome = decide(self.case, self.now, draw=0.5, news=News(**given))
         self.case = saved(outcome)
         self.outcomes.append(outcome)
         return outcome

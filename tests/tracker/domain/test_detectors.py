@@ -225,6 +225,21 @@ def test_waiting_too_long(story, due_at, cause):
     assert not found("dwell_too_long", facts(believed(*story, event("delivered", 1000))), at(2000))
 
 
+def test_a_parcel_that_customs_released_dwells_no_longer_but_can_stall():
+    given = facts(believed(event("in_customs", 1), event("in_customs.import_released", 24)))
+    assert not found("dwell_too_long", given, at(days=30))
+    assert found("stalled", given, at(days=4))
+
+
+def test_a_paid_parcel_gets_some_working_days_before_customs_is_slow():
+    paid = believed(
+        event("in_customs.duties_due", 1, problem="customs.duties_unpaid"), event("in_customs.duties_paid", 90)
+    )
+    given = facts(paid, cured_at=at(90))
+    assert not found("dwell_too_long", given, at(91))
+    assert found("dwell_too_long", given, at(days=7, hours=19))
+
+
 def test_a_parcel_at_the_point_warns_at_half_of_its_time():
     given = facts(believed(event("ready_for_collection", 1)))
     assert ALL["dwell_too_long"](given, at(2)).look_again_at == at(1, days=5)

@@ -32,7 +32,7 @@ def detect(facts: Facts, now: datetime) -> Detection:
     belief = facts.belief
     if facts.settled:
         return NOTHING
-    if belief.milestone is Milestone.IN_CUSTOMS:
+    if belief.milestone is Milestone.IN_CUSTOMS and not belief.is_released:
         return _in_customs(facts, _known(facts, belief.since), now)
     if belief.milestone is Milestone.READY_FOR_COLLECTION:
         return _at_collection_point(facts, _known(facts, belief.ready_at), now)
@@ -51,7 +51,7 @@ def _known(facts: Facts, since: datetime | None) -> datetime:
 def _in_customs(facts: Facts, since: datetime, now: datetime) -> Detection:
     days = facts.thresholds.customs_dwell_days
     wait = _Wait(
-        due_at=facts.lane.after(max(since, facts.registered_at), days),
+        due_at=facts.after_cure(facts.lane.after(max(since, facts.registered_at), days)),
         since=since,
         category=Category.CUSTOMS,
         cause="customs_backlog",

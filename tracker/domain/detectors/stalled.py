@@ -14,7 +14,7 @@ _MOVING = frozenset({Milestone.ACCEPTED, Milestone.IN_TRANSIT, Milestone.OUT_FOR
 def detect(facts: Facts, now: datetime) -> Detection:
     """Silence of more than 3 working days at home or 5 abroad (settings), on the lane's calendar."""
     belief = facts.belief
-    if facts.settled or belief.milestone not in _MOVING:
+    if facts.settled or not (belief.milestone in _MOVING or belief.is_released):
         return NOTHING
     limits = facts.thresholds
     days = limits.stalled_international_days if facts.international else limits.stalled_domestic_days

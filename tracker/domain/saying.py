@@ -1,0 +1,93 @@
+"""Puts a notice together: what all notices of one decision have in common."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+
+from notifications.contract import Facts, Kind, Notice
+from tracker.domain.incident import Incident
+from tracker.domain.shipment import Belief, Expectation
+
+
+class About(msgspec.Struct, frozen=True, kw_only=True):
+    """The shipment as notices speak of it."""
+
+    shop_id: int
+    shipment_id: int
+    contact_id: int
+    order_reference: str
+    carrier: str
+    carrier_name: str
+    tracking_number: str
+    outbound: bool
+    registered_at: datetime
+    promised_at: datetime | None
+    zone: str
+    collection_days: float
+    collection_reminder: float
+    announced: tuple[str, ...]
+
+
+class How(msgspec.Struct, frozen=True, kw_only=True):
+    """How a notice is sent."""
+
+    urgent: bool = False
+    hold: timedelta = timedelta(0)
+    valid_until: datetime | None = None
+
+
+PLAINLY: Final = How()
+
+
+class Sayer(msgspec.Struct, frozen=True):
+    """Fills what every notice of one decision has in common."""
+
+    about: About
+    belief: Belief
+    expectation: Expectation
+    now: datetime
+
+    def __call__(
+        self,
+        kind: Kind,
+        subject: str,
+        key: str,
+        *,
+        because: dict[str, Any],
+        incident: Incident | None = None,
+        how: How = PLAINLY,
+        **said: Any,
+    ) -> Notice:
+        about, latest = self.about, self.expectation.latest
+        ahead = latest is not None and latest > self.now
+        facts = Facts(
+            order_reference=about.order_reference,
+            carrier=about.carrier,
+            carrier_name=about.carrier_name,
+            tracking_number=about.tracking_number,
+            promised_at=about.promised_at,
+            expected_from=self.expectation.earliest if ahead else None,
+            expected_until=latest if ahead else None,
+            city=self.belief.city,
+            country=self.belief.country,
+            **said,
+        )
+        return Notice(
+            shop_id=about.shop_id,
+            shipment_id=about.shipment_id,
+            incident_id=incident.id if incident else None,
+            contact_id=about.contact_id,
+            kind=kind,
+            subject=subject,
+            key=f"{about.shipment_id}:{key}",
+            facts=facts,
+            because=because,
+            planned_at=self.now,
+            valid_until=how.valid_until,
+            promised_update_at=facts.next_update_at,
+            urgent=how.urgent,
+            hold=how.hold,
+        )
