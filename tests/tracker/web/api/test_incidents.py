@@ -1,0 +1,100 @@
+from typing import get_args
+
+import pytest
+
+from tests.tracker.web.door import Caller, Pusher, event
+from tracker.domain.incident import CLOSING_REASONS
+from tracker.web.api.incidents import ClosingReason
+
+INCIDENTS = "/api/v1/incidents"
+HELD = event(milestone="in_customs", status_detail="documents_required", code="H1", text="Documents required")
+
+
+@pytest.fixture
+async def held(shop: Caller, partner: Pusher) -> str:
+    """The id of a shipment that customs holds; its incident is inc_1."""
+    made = await shop.register(destination={"country": "CH", "postcode": "8001", "city": "Zürich"})
+    await partner.events(HELD)
+    return str(made["id"])
+
+
+async def test_an_incident_is_found_and_tells_its_story(held: str, shop: Caller):
+    (listed,) = (await shop.get(INCIDENTS, shipment=held)).body["data"]
+    story = (await shop.get(f"{INCIDENTS}/inc_1")).body
+
+    assert (listed["category"], listed["cause"], listed["state"]) == ("customs", "documents_missing", "open")
+    assert listed["action"].keys() == {"owner", "what", "until", "otherwise"}
+    assert [entry["kind"] for entry in story["timeline"]] == ["opened"]
+    (finding,) = story["findings"]
+    assert (finding["rule"], finding["withdrawn_at"]) == ("carrier_stated", None)
+    assert {name: story[name] for name in listed} == listed
+    shipment = (await shop.get(f"/api/v1/shipments/{held}")).body
+    assert shipment["incidents"] == [{name: listed[name] for name in ("id", "category", "cause", "state", "severity")}]
+
+
+async def test_an_incident_is_worked_from_open_to_closed_and_reopened(held: str, shop: Caller):
+    steps = [
+        ("acknowledge", {}, "acknowledged"),
+        ("start", {"note": "Called the broker.\nThey look for it."}, "in_progress"),
+        ("wait", {"on": "authority"}, "waiting"),
+        ("stabilise", {}, "stable"),
+        ("resolve", {"reason": "cured_by_shop"}, "resolved"),
+        ("close", {}, "closed"),
+        ("reopen", {}, "open"),
+    ]
+    for command, body, state in steps:
+        answer = await shop.post(f"{INCIDENTS}/inc_1/{command}", body)
+        assert (answer.status, answer.body["state"]) == (200, state), answer
+
+    timeline = (await shop.get(f"{INCIDENTS}/inc_1")).body["timeline"]
+    ours = [(entry["kind"], entry["detail"].get("note")) for entry in timeline if entry["actor"] == "api_key:1"]
+    assert ours[1] == ("start", "Called the broker.\nThey look for it.")
+    assert [kind for kind, _ in ours][-3:] == ["resolved", "closed", "reopened"]
+
+
+async def test_lists_are_filtered(held: str, shop: Caller):
+    async def ids(**query: str) -> list[str]:
+        return [one["id"] for one in (await shop.get(INCIDENTS, **query)).body["data"]]
+
+    assert await ids(state="open") == await ids(category="customs") == await ids(closed="false") == ["inc_1"]
+    assert await ids(state="closed") == await ids(category="loss") == await ids(closed="true") == []
+    assert await ids(shipment=held, closed="false", category="customs", state="open") == ["inc_1"]
+    assert await ids(shipment=held, closed="true") == []
+
+
+async def test_a_step_that_the_life_of_an_incident_forbids_is_refused(held: str, shop: Caller):
+    answer = await shop.post(f"{INCIDENTS}/inc_1/close")
+
+    assert (answer.status, answer.body["code"]) == (409, "refused")
+    assert "acknowledge" in answer.body["detail"]
+    assert (await shop.get(f"{INCIDENTS}/inc_1")).body["state"] == "open"
+
+
+async def test_to_resolve_takes_a_reason_that_is_known(held: str, shop: Caller):
+    for body, pointer in (({}, "/reason"), ({"reason": "because"}, "/reason"), ({"reason": "merged"}, "/reason")):
+        answer = await shop.post(f"{INCIDENTS}/inc_1/resolve", body)
+        assert (answer.status, answer.body["errors"][0]["pointer"]) == (422, pointer)
+
+
+def test_the_reasons_are_those_of_the_domain_but_merged_which_nobody_chooses():
+    assert set(get_args(ClosingReason)) == CLOSING_REASONS - {"merged"}
+
+
+async def test_the_customer_hears_and_the_notice_can_be_followed(held: str, shop: Caller):
+    notices = (await shop.get("/api/v1/notices", shipment=held)).body["data"]
+    (opened,) = [one for one in notices if one["kind"] == "incident_opened"]
+    story = (await shop.get(f"/api/v1/notices/{opened['id']}")).body
+
+    assert (opened["incident"], opened["state"]) == ("inc_1", "planned")
+    assert {one["channel"] for one in story["messages"]} >= {"email"}
+    assert [one["attempts"] for one in story["messages"] if one["channel"] == "email"] == [[]]
+    assert not {"body", "subject", "contact_id"} & story["messages"][0].keys()
+
+
+async def test_notices_are_asked_for_by_shipment(shop: Caller):
+    answer = await shop.get("/api/v1/notices")
+
+    assert (answer.status, answer.body["errors"]) == (
+        422,
+        [{"detail": "Object missing required field `shipment`", "parameter": "shipment"}],
+    )

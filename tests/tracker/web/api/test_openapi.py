@@ -1,0 +1,87 @@
+from typing import Any
+
+import msgspec
+import pytest
+from openapi_schema_validator import OAS31Validator
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from tests.tracker.web.door import PARCEL, Caller, Pusher, event
+from tracker.web.api import ENDPOINTS, openapi
+
+DESCRIBED = msgspec.json.decode(msgspec.json.encode(openapi.document(ENDPOINTS, "https://shop.example")))
+
+
+def schema_of(path: str, method: str, status: str) -> dict[str, Any]:
+    """The schema of an answer, beside the components that it refers to."""
+    (content,) = DESCRIBED["paths"][path][method]["responses"][status]["content"].values()
+    schema: dict[str, Any] = content["schema"]
+    return schema | {"components": DESCRIBED["components"]}
+
+
+def check(path: str, method: str, status: str, body: object) -> None:
+    OAS31Validator(schema_of(path, method, status)).validate(body)
+
+
+def test_the_description_is_valid_openapi():
+    OpenAPIV31SpecValidator(DESCRIBED).validate()
+
+
+def test_every_endpoint_is_described_with_what_it_needs():
+    described = {
+        (method.upper(), path)
+        for path, methods in DESCRIBED["paths"].items()
+        for method in methods
+        if path.startswith("/api/")
+    }
+    assert described == {(one.method, one.path) for one in ENDPOINTS}
+    for one in ENDPOINTS:
+        operation = DESCRIBED["paths"][one.path][one.method.lower()]
+        assert operation["security"] == [{"key": [one.scope]}]
+        assert operation["summary"].endswith(".")
+        assert ("requestBody" in operation) == (one.method == "POST")
+        names = {parameter["name"] for parameter in operation.get("parameters", [])}
+        assert ("Idempotency-Key" in names) == (one.method == "POST")
+
+
+def test_every_reference_leads_to_a_schema_and_every_schema_is_referred_to():
+    text = msgspec.json.encode(DESCRIBED).decode()
+    for name in DESCRIBED["components"]["schemas"]:
+        assert f'"#/components/schemas/{name}"' in text, name
+
+
+async def test_it_is_served_without_a_key(shop: Caller):
+    answer = await shop.get("/api/openapi.json")
+
+    assert (answer.status, answer.body) == (200, DESCRIBED)
+
+
+async def test_what_is_answered_is_as_described(shop: Caller, partner: Pusher):
+    """One round through every list and thing, and each way of saying no."""
+    made = await shop.post("/api/v1/shipments", PARCEL)
+    check("/api/v1/shipments", "post", "201", made.body)
+    push = await partner.events(event(milestone="returning", status_detail="refused", code="R"), {})
+    check("/push/{partner}", "post", "202", push.body)
+    check("/push/{partner}", "post", "401", (await partner.push(b"{}", secret="whsec_AAAA")).body)
+    found = {}
+    for kind in ("shipments", "incidents", "returns", "notices"):
+        query = {"shipment": made.body["id"]} if kind != "shipments" else {}
+        page = (await shop.get(f"/api/v1/{kind}", **query)).body
+        check(f"/api/v1/{kind}", "get", "200", page)
+        found[kind] = page["data"][0]["id"]
+        check(f"/api/v1/{kind}/{{id}}", "get", "200", (await shop.get(f"/api/v1/{kind}/{found[kind]}")).body)
+    events = await shop.get(f"/api/v1/shipments/{found['shipments']}/events")
+    check("/api/v1/shipments/{id}/events", "get", "200", events.body)
+    check("/api/v1/changes", "get", "200", (await shop.get("/api/v1/changes")).body)
+    step = await shop.post(f"/api/v1/incidents/{found['incidents']}/acknowledge")
+    check("/api/v1/incidents/{id}/acknowledge", "post", "200", step.body)
+    again = await shop.post(f"/api/v1/incidents/{found['incidents']}/acknowledge")
+    check("/api/v1/incidents/{id}/acknowledge", "post", "409", again.body)
+    settled = await shop.post(f"/api/v1/returns/{found['returns']}/settle", {"settled_as": "refunded"})
+    check("/api/v1/returns/{id}/settle", "post", "200", settled.body)
+    check("/api/v1/shipments", "post", "422", (await shop.post("/api/v1/shipments", {})).body)
+    check("/api/v1/shipments", "post", "400", (await shop.post("/api/v1/shipments", raw=b"{")).body)
+
+
+def test_an_answer_that_is_not_as_described_is_found():
+    with pytest.raises(Exception, match="is a required property"):
+        check("/api/v1/changes", "get", "200", {"data": []})

@@ -1,0 +1,176 @@
+import asyncio
+from typing import Any
+
+import pytest
+
+from tests.tracker.web.door import PARCEL, Caller, Pusher, event
+from tracker.web.services import Services
+
+SHIPMENTS = "/api/v1/shipments"
+
+
+async def test_a_shipment_is_registered_and_all_that_is_believed_comes_back(shop: Caller):
+    answer = await shop.post(SHIPMENTS, PARCEL)
+
+    assert answer.status == 201
+    made = answer.body
+    assert made["tracking_url"].startswith("https://shop.example/t/")
+    assert (made["id"], made["shop"], made["milestone"], made["health"]) == ("shp_1", "north", "registered", "unknown")
+    assert (made["promised_at"], made["registered_at"]) == ("2026-03-06T22:59:59Z", "2026-03-02T09:00:00Z")
+    assert made["order"] == {
+        "reference": "A-1001",
+        "placed_at": None,
+        "value": {"amount": "59.90", "currency": "EUR"},
+    }
+    assert (await shop.get(f"{SHIPMENTS}/shp_1")).body == made
+
+
+async def test_nothing_personal_is_given_back(shop: Caller):
+    raw = (await shop.post(SHIPMENTS, PARCEL)).raw.decode()
+
+    assert [text for text in ("Ana", "ana@", "612345678", "Carrer", "Barcelona") if text in raw] == []
+
+
+async def test_the_same_shipment_again_is_the_same_shipment(shop: Caller):
+    first = await shop.register()
+
+    again = await shop.post(SHIPMENTS, PARCEL | {"tracking_number": PARCEL["tracking_number"].lower()})
+    other_order = await shop.post(SHIPMENTS, PARCEL | {"order": {"reference": "A-1002"}})
+
+    assert (again.status, again.body["id"]) == (200, first["id"])
+    assert (other_order.status, other_order.body["id"]) == (201, "shp_2")
+
+
+async def test_ten_at_once_make_one_shipment(shop: Caller):
+    answers = await asyncio.gather(*(shop.post(SHIPMENTS, PARCEL) for _ in range(10)))
+
+    assert sorted(answer.status for answer in answers) == [200] * 9 + [201]
+    assert len((await shop.get(SHIPMENTS)).body["data"]) == 1
+
+
+async def test_every_wrong_field_is_named_at_once_and_nothing_is_made(shop: Caller):
+    wrong = PARCEL | {
+        "carrier": "pigeon",
+        "direction": "sideways",
+        "customer": {"name": "Ana", "email": "ana", "phone": "12", "time_zone": "Mars/Olympus"},
+        "promised_at": "2026-03-06T10:00:00",
+    }
+
+    answer = await shop.post(SHIPMENTS, wrong)
+
+    assert (answer.status, answer.headers["Content-Type"]) == (422, "application/problem+json")
+    pointers = {one["pointer"] for one in answer.body["errors"]}
+    assert pointers == {
+        "/carrier",
+        "/direction",
+        "/customer/email",
+        "/customer/phone",
+        "/customer/time_zone",
+        "/promised_at",
+    }
+    assert (await shop.get(SHIPMENTS)).body["data"] == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "pointer"),
+    [
+        ({"colour": "red"}, "/colour"),
+        ({"destination": {}}, "/destination/country"),
+        ({"items": [{"name": "Kettle", "quantity": 1}, {"name": "Cup", "quantity": "2"}]}, "/items/1/quantity"),
+        ({"promised_at": "0001-01-01T00:00:00+23:59"}, "/promised_at"),
+        ({"order": {"reference": "A", "placed_at": "9999-12-31T23:59:59-23:00"}}, "/order/placed_at"),
+        ({"shop": "south"}, "/shop"),
+    ],
+)
+async def test_a_wrong_field_is_pointed_at(changed: dict[str, Any], pointer: str, shop: Caller):
+    answer = await shop.post(SHIPMENTS, PARCEL | changed)
+
+    assert (answer.status, [one["pointer"] for one in answer.body["errors"]]) == (422, [pointer])
+
+
+async def test_texts_are_made_fit_to_be_stored_and_shown(shop: Caller):
+    made = await shop.register(order={"reference": " A\x00-\u202e1\n0\t01 "})
+
+    assert made["order"]["reference"] == "A-1 0 01"
+
+
+async def test_lists_are_filtered_by_each_word_and_by_all_of_them(shop: Caller, partner: Pusher):
+    await shop.register()
+    await shop.register(tracking_number="1Z999AA10123456784", carrier="ups", order={"reference": "B-2"})
+    await shop.register(tracking_number="1Z999AA10123456785", carrier="ups")
+    await partner.events(event(carrier="ups", tracking_number="1Z999AA10123456784", milestone="accepted"))
+
+    async def ids(**query: str) -> list[str]:
+        return [one["id"] for one in (await shop.get(SHIPMENTS, **query)).body["data"]]
+
+    assert await ids() == ["shp_3", "shp_2", "shp_1"]
+    assert await ids(carrier="ups") == ["shp_3", "shp_2"]
+    assert await ids(order="A-1001") == ["shp_3", "shp_1"]
+    assert await ids(order="A-1001", carrier="ups", tracking_number="1Z999AA10123456785") == ["shp_3"]
+    assert await ids(tracking_number="1z999 aa10123456784") == ["shp_2"]
+    assert await ids(tracking_number="1Z999AA10123456784", milestone="registered") == []
+    assert await ids(milestone="accepted") == ["shp_2"]
+    assert await ids(health="unknown", order="A-1001") == ["shp_3", "shp_1"]
+
+
+async def test_pages_show_each_shipment_once_however_many_are_added_meanwhile(shop: Caller):
+    for number in range(5):
+        await shop.register(tracking_number=f"NUMBER{number}")
+    seen, query = [], {"limit": "2"}
+    while True:
+        page = await shop.get(SHIPMENTS, **query)
+        seen += [one["tracking_number"] for one in page.body["data"]]
+        await shop.register(tracking_number=f"LATER{len(seen)}")
+        if page.body["next_cursor"] is None:
+            break
+        assert page.headers["Link"] == f'<{SHIPMENTS}?limit=2&cursor={page.body["next_cursor"]}>; rel="next"'
+        query["cursor"] = page.body["next_cursor"]
+
+    assert seen == [f"NUMBER{number}" for number in (4, 3, 2, 1, 0)]
+
+
+async def test_a_cursor_is_good_for_one_list_of_one_shop(shop: Caller, other_shop: Caller):
+    for number in range(2):
+        await shop.register(tracking_number=f"NUMBER{number}")
+    cursor = (await shop.get(SHIPMENTS, limit="1")).body["next_cursor"]
+
+    strange = [
+        await other_shop.get(SHIPMENTS, cursor=cursor),
+        await shop.get("/api/v1/incidents", cursor=cursor),
+        await shop.get(SHIPMENTS, cursor=cursor[:-2] + "AA"),
+        await shop.get(SHIPMENTS, cursor="1"),
+        await shop.get(SHIPMENTS, cursor="ñ\x00"),
+    ]
+
+    assert [answer.status for answer in strange] == [422] * 5
+    assert strange[0].body["errors"] == [{"detail": "no cursor of this list; begin without one", "parameter": "cursor"}]
+
+
+@pytest.mark.parametrize(
+    ("query", "parameter"),
+    [("limit=0", "limit"), ("limit=201", "limit"), ("limit=x", "limit"), ("color=red", "color"),
+     ("carrier=a&carrier=b", "carrier"), ("health=fine", "health"), ("milestone=%00", "milestone")],
+)  # fmt: skip
+async def test_a_wrong_parameter_is_named(query: str, parameter: str, shop: Caller):
+    answer = await shop.get(f"{SHIPMENTS}?{query}")
+
+    assert (answer.status, [one["parameter"] for one in answer.body["errors"]]) == (422, [parameter])
+
+
+async def test_events_show_what_was_corrected_and_withdrawn(shop: Caller, partner: Pusher, services: Services):
+    made = await shop.register()
+    await partner.events(event(code="A"), event("2026-03-03T12:00:00+01:00", code="B"))
+    await partner.events(event(code="A", milestone="out_for_delivery"))
+    async with services.house.db.connection() as conn:
+        await conn.execute("update event set withdrawn_at = received_at where code = 'B'")
+
+    first = await shop.get(f"{SHIPMENTS}/{made['id']}/events", limit="2")
+    rest = await shop.get(f"{SHIPMENTS}/{made['id']}/events", cursor=first.body["next_cursor"])
+
+    shown = [(one["code"], one["milestone"], one["standing"]) for one in first.body["data"] + rest.body["data"]]
+    assert shown == [
+        ("A", "in_transit", "corrected"),
+        ("B", "in_transit", "withdrawn"),
+        ("A", "out_for_delivery", "counts"),
+    ]
+    assert rest.body["next_cursor"] is None
