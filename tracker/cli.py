@@ -102,7 +102,7 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"tracker: {mistake}", file=sys.stderr)
         return 2
     playing = given.command == "demo"  # whose output is for the eye
-    logs.configure("WARNING" if playing else settings.log_level, "console" if playing else settings.log_format)
+    logs.configure("ERROR" if playing else settings.log_level, "console" if playing else settings.log_format)
     name = "_".join(filter(None, (given.command.replace("-", "_"), getattr(given, "verb", None))))
     command: Command = getattr(commands, name)
     try:

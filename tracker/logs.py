@@ -52,7 +52,8 @@ def configure(level: str, form: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for chatty in ("apscheduler", "aiosmtplib", "asyncio", "aiohttp.access", "mail.log"):
+    logging.getLogger("apscheduler").setLevel("ERROR")  # a tick that finds the last one under way is no news
+    for chatty in ("aiosmtplib", "asyncio", "aiohttp.access", "mail.log"):
         logging.getLogger(chatty).setLevel("WARNING")
 
 
