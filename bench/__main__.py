@@ -7,9 +7,12 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine
 
-from bench import examination, table
+from bench import examination, pushes, table
 
-MEASUREMENTS: dict[str, Callable[..., Coroutine[None, None, table.Table]]] = {"examination": examination.measure}
+MEASUREMENTS: dict[str, Callable[..., Coroutine[None, None, table.Table]]] = {
+    "pushes": pushes.measure,
+    "examination": examination.measure,
+}
 
 
 def main() -> None:

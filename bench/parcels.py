@@ -119,7 +119,7 @@ def _registration(now: datetime) -> Registration:
         customer=register.CustomerInput(
             name="María Pérez Núñez",
             email=f"maria.{SAMPLE}@customer.example",
-            phone="+34612345678",
+            phone=f"+3461{SAMPLE}",
             language="es",
             time_zone=_noon_zone(now),
         ),

@@ -17,6 +17,7 @@ class Calendars:
 
     def __init__(self) -> None:
         self._days: dict[str, frozenset[date]] = {}
+        self._lanes: dict[tuple[str, ...], Calendar] = {}
 
     async def read(self, conn: Connection, countries: Iterable[str]) -> None:
         """Make these countries known, with one statement for those that are not yet."""
@@ -30,12 +31,16 @@ class Calendars:
 
     def lane(self, zone: str, *countries: str) -> Calendar:
         """The calendar of a lane between countries that have been read."""
-        return lane(zone, *(self._days[country] for country in countries))
+        known = self._lanes.get((zone, *countries))
+        if known is None:
+            known = self._lanes[zone, *countries] = lane(zone, *(self._days[country] for country in countries))
+        return known
 
     def forget(self, countries: Iterable[str]) -> None:
         """Read these again next time: their rows have just been written."""
         for country in countries:
             self._days.pop(country, None)
+        self._lanes.clear()
 
 
 async def missing_years(conn: Connection, countries: Sequence[str], years: Sequence[int]) -> list[tuple[str, int]]:
