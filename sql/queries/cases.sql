@@ -81,14 +81,18 @@ from unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[], $4::boolean[])
 where d.shipment_id = r.id
 
 -- name: mark_undecided(ids, reasons, retry_at)
--- Our own mistake kept these from being decided: their events are kept, and the clock tries again.
+-- Our own mistake kept these from being decided: their events are kept, and the clock tries again; no poll before that.
 with marked as (
     update shipment s set undecided = r.reason
     from unnest($1::bigint[], $2::text[]) as r (id, reason)
     where s.id = r.id
     returning s.id
 )
-update schedule d set next_moment_at = $3 from marked m where d.shipment_id = m.id
+update schedule d
+set next_moment_at = $3,
+    next_poll_at = case when d.next_poll_at < $3 then $3 else d.next_poll_at end
+from marked m
+where d.shipment_id = m.id
 
 -- name: insert_incidents(rows)
 -- New incidents; a cause that this shipment had before is an update, never a second row.
