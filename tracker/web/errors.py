@@ -36,6 +36,7 @@ _AWAY: Final = (
     Overloaded,
 )
 _PATH: Final = re.compile(r" - at `(?P<path>\$.*)`$")
+_ANY: Final = "[...]"  # how msgspec writes a member whose name is free
 _MEMBER: Final = re.compile(r"(?:missing required|contains unknown) field `(?P<name>[^`]*)`")
 _STEP: Final = re.compile(r"\.(?P<name>[^.\[]+)|\[(?P<index>\d+)\]")
 _CODES: Final = {404: "not_found", 405: "method_not_allowed", 413: "payload_too_large", 415: "wrong_content_type"}
@@ -188,7 +189,7 @@ def _of_aiohttp(error: web.HTTPException) -> Problem:
 def _located(message: str) -> tuple[str, str]:
     """msgspec's message as (JSON Pointer, what is wrong); a missing or unknown member is pointed at itself."""
     found, member = _PATH.search(message), _MEMBER.search(message)
-    steps = [step["name"] or step["index"] for step in _STEP.finditer(found["path"])] if found else []
+    steps = [step["name"] or step["index"] for step in _STEP.finditer(found["path"].replace(_ANY, ""))] if found else []
     if member:
         steps.append(member["name"])
     pointer = "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in steps)

@@ -72,6 +72,8 @@ class Caller:
 
     async def _call(self, method: str, path: str, **given: Any) -> Answer:
         given["headers"] = self._headers | given.get("headers", {})
+        if "data" in given:
+            given["data"] = io.BytesIO(given["data"])
         async with self._client.request(method, path, **given) as response:
             return Answer(response, await response.read())
 

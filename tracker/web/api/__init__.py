@@ -23,7 +23,8 @@ ENDPOINTS: Final[list[Endpoint]] = [
 def add_routes(app: web.Application) -> None:
     """Every endpoint, and their description for programs."""
     for one in ENDPOINTS:
-        app.router.add_route(one.method, one.path, handler_of(one))
+        add = app.router.add_get if one.method == "GET" else app.router.add_post
+        add(one.path, handler_of(one))
     described = msgspec.json.encode(openapi.document(ENDPOINTS, app[SERVICES].public_url))
 
     async def describe(_: web.Request) -> web.Response:

@@ -70,10 +70,7 @@ async def test_what_is_another_shop_s_does_not_exist(full_house: None, shop: Cal
     assert [(await shop.get(f"/api/v1/{kind}/{one}")).body for kind, one in IDS.items()] == before
 
 
-@pytest.mark.parametrize(
-    "wrong", ["1", "shp_", "inc_1", "shp_-1", "shp_1 ", "shp_²", "shp_9999999999999999999999", "%00", "shp_1%00"]
-)
-async def test_what_is_no_id_is_not_found(wrong: str, shop: Caller):
-    answer = await shop.get(f"/api/v1/shipments/{wrong}")
-
-    assert (answer.status, answer.headers["Content-Type"]) == (404, "application/problem+json")
+async def test_what_is_no_id_is_not_found(shop: Caller):
+    for wrong in ("1", "shp_", "inc_1", "shp_-1", "shp_1 ", "shp_²", "shp_9999999999999999999999", "%00", "shp_1%00"):
+        answer = await shop.get(f"/api/v1/shipments/{wrong}")
+        assert (answer.status, answer.headers["Content-Type"]) == (404, "application/problem+json"), wrong
