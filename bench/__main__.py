@@ -7,11 +7,13 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine
 
-from bench import examination, pushes, table
+from bench import examination, idle, mail, pushes, table
 
 MEASUREMENTS: dict[str, Callable[..., Coroutine[None, None, table.Table]]] = {
     "pushes": pushes.measure,
     "examination": examination.measure,
+    "mail": mail.measure,
+    "idle": idle.measure,
 }
 
 

@@ -66,6 +66,15 @@ async def answering(process: subprocess.Popen[bytes], port: int, path: str = "/r
     raise RuntimeError(f"the server ended with {process.returncode}")
 
 
+async def listening(port: int) -> None:
+    """Waits until somebody listens there."""
+    while True:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        await asyncio.sleep(0.005)
+
+
 def cpu_seconds(pid: int) -> float:
     """Processor time of a process so far."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -74,7 +83,7 @@ def cpu_seconds(pid: int) -> float:
 
 def resident_megabytes(pid: int) -> float:
     """What the process keeps in memory (RSS)."""
-    return _from_status(pid, "VmRSS:") / 1024
+    return _kilobytes(Path(f"/proc/{pid}/status"), "VmRSS:") / 1024
 
 
 def children(pid: int) -> list[int]:
@@ -85,14 +94,8 @@ def children(pid: int) -> list[int]:
 
 def proportional_megabytes(pid: int) -> float:
     """What the process takes of the memory, pages that it shares divided among those who share them (PSS)."""
-    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Pss:"):
-            return int(line.split()[1]) / 1024
-    raise ValueError(f"process {pid} has no Pss")
+    return _kilobytes(Path(f"/proc/{pid}/smaps_rollup"), "Pss:") / 1024
 
 
-def _from_status(pid: int, name: str) -> int:
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith(name):
-            return int(line.split()[1])
-    raise ValueError(f"process {pid} has no {name}")
+def _kilobytes(file: Path, name: str) -> int:
+    return next(int(line.split()[1]) for line in file.read_text().splitlines() if line.startswith(name))
