@@ -34,7 +34,7 @@ bench: dev ## measurements, each beside a limit taken in the same run
 	@$(python) -m bench $(ARGS)
 
 campaign: system dev ## full matrices and long runs of faults; takes long
-	@TEST_EFFORT=campaign $(python) -m tests.support.tiers $(TIER)
+	@TEST_EFFORT=campaign $(python) -m tests.support.tiers $(TIER) --pytest -o faulthandler_timeout=0
 
 schema: dev ## bring sql/schema.sql up to date with the migrations
 	@$(python) -m tracker.store.schema --write
