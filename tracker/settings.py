@@ -208,10 +208,17 @@ def _struct(
             mistakes.append(f"{prefix}{name}: no such setting")
             continue
         try:
-            values[name] = msgspec.convert(value, fields[name].type, strict=False)
+            values[name] = msgspec.convert(value, fields[name].type, strict=False, dec_hook=_path)
         except msgspec.ValidationError as mistake:
             mistakes.append(f"{prefix}{name}: {mistake}")
     return kind(**values)
+
+
+def _path(kind: type, value: object) -> Path:
+    """The one type of ours that msgspec does not know."""
+    if kind is not Path or not isinstance(value, str) or not value:
+        raise ValueError("must be a path")
+    return Path(value)
 
 
 def _from_files(table: Mapping[str, Any], prefix: str, mistakes: list[str]) -> dict[str, Any]:
