@@ -48,9 +48,17 @@ class Delivery:
         self._running: set[Lane] = set()
         self._stopping = False
 
-    async def deliver_due(self) -> Delivered:
-        """Sends until nothing is due. A channel in trouble does not hold up the others; its exception is raised at the end."""
-        lanes = [Lane(self._house, channel) for channel in self._channels]
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """The names of the channels that are set up."""
+        return tuple(channel.name for channel in self._channels)
+
+    async def deliver_due(self, channel: str | None = None) -> Delivered:
+        """Sends until nothing is due, on all channels or on one; runs of different channels may overlap.
+
+        A channel in trouble does not hold up the others; its exception is raised at the end.
+        """
+        lanes = [Lane(self._house, one) for one in self._channels if channel in (None, one.name)]
         for lane in lanes:
             lane.stopping = self._stopping
         self._running.update(lanes)
@@ -70,7 +78,7 @@ class Delivery:
     async def next_due_at(self) -> datetime | None:
         """When the next message is due, in business time; None where none is queued."""
         async with self._house.db.connection() as conn:
-            return await claims.next_due(conn, [channel.name for channel in self._channels])
+            return await claims.next_due(conn, self.channels)
 
     def stop(self) -> None:
         """Nothing more is begun; runs give back what they have claimed, finish what they have begun, and return."""

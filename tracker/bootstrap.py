@@ -6,11 +6,12 @@ import asyncio
 import logging
 import os
 import signal
+import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import timedelta
 from functools import partial
-
+from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
@@ -33,12 +34,13 @@ from tracker.actions.deciding import House
 from tracker.actions.examine import BATCH, examine
 from tracker.actions.group_commit import GroupCommit
 from tracker.actions.intake import Observation, Taken
-from tracker.actions.poll import Line, poll_due
+from tracker.actions.poll import Line, Rounds
 from tracker.clock import Chance, Clock, token_bytes
 from tracker.jobs.housekeeping import keep_house
-from tracker.jobs.schedule import Job, Ticker
+from tracker.jobs.schedule import Repeated, Ticker
 from tracker.settings import Settings, SettingsWrong
 from tracker.store import shops
+from tracker.store.binaries import EmbeddedPostgresError
 from tracker.store.calendars import Calendars
 from tracker.store.db import Database
 from tracker.store.embedded import EmbeddedPostgres, attach_dsn
@@ -48,6 +50,10 @@ from tracker.web.services import Services
 
 _log = logging.getLogger(__name__)
 _COMMON: Final = frozenset({"base_url", "auth_url", "calls_per_day", "spacing"})  # settings that every carrier takes
+_RESTART_PAUSE: Final = 5.0  # seconds
+# Seconds to finish in when asked to stop; with the drain less than the 30 that orchestrators wait before they kill.
+_FINISH_WORK: Final = 15.0
+_FINISH_REQUESTS: Final = 10.0
 
 
 def carrier_settings() -> dict[str, frozenset[str]]:
@@ -65,22 +71,22 @@ class Runtime(msgspec.Struct, frozen=True):
     house: House
     shop_id: int
     intake: GroupCommit[Observation, Taken]
-    lines: Mapping[tuple[int, str, str], Line]
+    rounds: Rounds
     delivery: Delivery
     stopping: asyncio.Event
 
     async def poll(self) -> int:
         """One round of asking carriers; returns how many shipments were asked about."""
-        return await poll_due(self.house, self.lines, self.intake)
+        return await self.rounds.poll_due()
 
     async def examine(self) -> int:
         """One batch of shipments whose moment has come; returns 0 once there was less than a batch."""
         examined = await examine(self.house)
         return examined if examined == BATCH else 0
 
-    async def deliver(self) -> int:
-        """Send what is due until nothing is; returns how many messages got somewhere."""
-        delivered = await self.delivery.deliver_due()
+    async def deliver(self, channel: str | None = None) -> int:
+        """Send what is due until nothing is, on all channels or on one; returns how many messages got somewhere."""
+        delivered = await self.delivery.deliver_due(channel)
         for surprise in delivered.surprises:
             _log.error("a channel failed in a way it should not", exc_info=surprise)
         return sum(count for state, count in delivered.states.items() if state != "queued")
@@ -101,15 +107,15 @@ class Runtime(msgspec.Struct, frozen=True):
         )
 
     def ticker(self) -> Ticker:
-        """The clock's work, ticking."""
+        """The clock's work, ticking. A carrier or a channel that is slow keeps nobody else waiting."""
         tick = timedelta(seconds=self.settings.tick_seconds)
-        jobs: dict[str, tuple[Job, timedelta]] = {
-            "poll": (self.poll, tick),
-            "examine": (self.examine, tick),
-            "deliver": (self.deliver, tick),
-            "keep_house": (self.keep_house, max(tick, timedelta(minutes=10))),
+        jobs = {
+            "poll": Repeated(self.poll, tick, at_once=1 + len(self.settings.carriers)),
+            "examine": Repeated(self.examine, tick),
+            "keep_house": Repeated(self.keep_house, max(tick, timedelta(minutes=10))),
         }
-        return Ticker(jobs)
+        sending = {f"deliver by {name}": Repeated(partial(self.deliver, name), tick) for name in self.delivery.channels}
+        return Ticker(jobs | sending)
 
 
 @asynccontextmanager
@@ -119,12 +125,24 @@ async def database_url(settings: Settings) -> AsyncIterator[str]:
         yield settings.database_url
         return
     async with EmbeddedPostgres(settings.data_directory / "postgres") as server:
-        watch = asyncio.create_task(server.supervise())
+        watch = asyncio.create_task(_keep_running(server))
         try:
             yield server.dsn
         finally:
             watch.cancel()
             await asyncio.gather(watch, return_exceptions=True)
+
+
+async def _keep_running(server: EmbeddedPostgres) -> None:
+    """Bring the server back whenever it dies, also where the first attempts fail (a full disk that is cleared)."""
+    while True:
+        try:
+            await server.supervise()
+        except EmbeddedPostgresError:
+            _log.exception("the embedded PostgreSQL died and cannot be started; it is tried again")
+            await asyncio.sleep(_RESTART_PAUSE)
+        else:
+            return
 
 
 def running_database_url(settings: Settings) -> str | None:
@@ -138,11 +156,23 @@ def master_key(settings: Settings) -> bytes:
         return settings.secret_key.encode()
     path = settings.data_directory / "secret_key"
     if not path.is_file():
-        settings.data_directory.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        _make_key(path)
+    return path.read_text(encoding="ascii").strip().encode()
+
+
+def _make_key(path: Path) -> None:
+    """Written aside and linked into place: a key is whole or not there, and the first of two that are made stays."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, aside = tempfile.mkstemp(dir=path.parent, prefix="secret_key.")  # readable by us alone
+    try:
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
             file.write(token_bytes(32).hex())
-    return path.read_text(encoding="ascii").strip().encode()
+            file.flush()
+            os.fsync(descriptor)
+        with suppress(FileExistsError):
+            os.link(aside, path)
+    finally:
+        Path(aside).unlink()
 
 
 async def bring_up_to_date(settings: Settings, url: str) -> list[str]:
@@ -176,17 +206,19 @@ async def open_runtime(
         )
         async with db.transaction() as conn:
             shop_id = await shops.ensure(conn, settings.shop, clock.now())
+        lines = await _lines(settings, adapters, shop_id, house, stack)
+        async with db.transaction() as conn:
+            await shops.ensure_accounts(conn, list(lines))
+        pushes = GroupCommit(partial(_commit, house), instead=intake.quarantined)
         runtime = Runtime(
             settings=settings,
             house=house,
             shop_id=shop_id,
-            intake=GroupCommit(partial(_commit, house), instead=intake.quarantined),
-            lines=await _lines(settings, adapters, shop_id, house, stack),
+            intake=pushes,
+            rounds=Rounds(house, lines, pushes),
             delivery=_delivery(settings, house, stack),
             stopping=asyncio.Event(),
         )
-        async with db.transaction() as conn:
-            await shops.ensure_accounts(conn, list(runtime.lines))
         yield runtime
         await runtime.intake.close()
 
@@ -277,25 +309,31 @@ def _relay(url: str, connections: int) -> Relay:
 
 @asynccontextmanager
 async def listening(runtime: Runtime) -> AsyncIterator[None]:
-    """Answer HTTP for as long as this block lasts; requests under way at its end are finished. Raises OSError."""
-    runner = web.AppRunner(runtime.app(), access_log=None, shutdown_timeout=25)
+    """Answer HTTP for as long as this block lasts. Raises OSError.
+
+    At its end the doors stay open for `drain_seconds` in which /readyz says no; then requests under way are finished.
+    """
+    runner = web.AppRunner(runtime.app(), access_log=None, shutdown_timeout=_FINISH_REQUESTS)
     await runner.setup()
     try:
         await web.TCPSite(runner, runtime.settings.host, runtime.settings.port).start()
         yield
     finally:
+        if runtime.stopping.is_set():
+            await asyncio.sleep(runtime.settings.drain_seconds)
         await runner.cleanup()
 
 
 @asynccontextmanager
 async def ticking(runtime: Runtime) -> AsyncIterator[None]:
-    """Do the clock's work for as long as this block lasts."""
+    """Do the clock's work for as long as this block lasts; what is under way at its end has a while to finish."""
     ticker = runtime.ticker()
     ticker.start()
     try:
         yield
     finally:
-        await ticker.stop()
+        runtime.delivery.stop()
+        await ticker.stop(_FINISH_WORK)
 
 
 async def until_asked_to_stop(stopping: asyncio.Event) -> None:

@@ -46,10 +46,11 @@ async def serve(settings: Settings, given: argparse.Namespace) -> int:
         await bootstrap.bring_up_to_date(settings, url)
         clock = RealClock()
         runtime = await stack.enter_async_context(bootstrap.open_runtime(settings, url, clock, Chance()))
-        if given.role in ("all", "work"):
-            await stack.enter_async_context(bootstrap.ticking(runtime))
         if given.role in ("all", "web"):
             await stack.enter_async_context(bootstrap.listening(runtime))
+        if given.role in ("all", "work"):  # entered last: it ends while the doors still say that we are going
+            await stack.enter_async_context(bootstrap.ticking(runtime))
+        if given.role in ("all", "web"):
             _say(f"listening on http://{settings.listen}")
             _say(f"live board, for one visit: {await _board_link(runtime.house.db, settings)}")
         await bootstrap.until_asked_to_stop(runtime.stopping)

@@ -82,6 +82,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_format: Annotated[str, Meta(pattern="^(json|console)$")] = "json"
     log_level: Annotated[str, Meta(pattern="^(DEBUG|INFO|WARNING|ERROR)$")] = "INFO"
     tick_seconds: Annotated[float, Meta(gt=0, le=60)] = 1.0
+    drain_seconds: Annotated[float, Meta(ge=0, le=60)] = 2.0
     shop: ShopSettings = ShopSettings()
     twilio: TwilioSettings = TwilioSettings()
     carriers: tuple[CarrierSettings, ...] = ()

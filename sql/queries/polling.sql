@@ -1,6 +1,6 @@
 -- name: accounts_due(now)
 -- Accounts that have a poll due and are not paused.
-select a.shop_id, a.carrier, a.account, a.calls_on, a.calls_today
+select a.shop_id, a.carrier, a.account, a.calls_on, a.calls_today, a.failures
 from carrier_account a
 where (a.paused_until is null or a.paused_until <= $1)
   and exists (

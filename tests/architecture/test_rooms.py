@@ -10,6 +10,7 @@ CATCHES_EVERYTHING = {
     ("tracker/actions/deciding.py", "decide_and_save"),  # our own mistake leaves the shipment undecided, never unheard
     ("notifications/batching.py", "_settle"),  # handed to whoever waits for the batch
     ("notifications/lane.py", "_send"),  # a channel's surprise is one message's failure, and is logged
+    ("tracker/actions/poll.py", "_ask"),  # what we misread of one parcel is quarantined, and the others are asked about
     ("tracker/actions/group_commit.py", "_settle"),  # one bad push of a batch fails alone
     ("tracker/actions/group_commit.py", "_settle_alone"),  # handed to whoever pushed it
     ("tracker/jobs/schedule.py", "_drain"),  # the next tick tries again

@@ -20,7 +20,7 @@ from tracker.actions.intake import Observation, Said, Taken
 _log = logging.getLogger(__name__)
 _SQL = queries.topic("polling")
 _INTAKE = queries.topic("intake")
-_LEASE: Final = timedelta(minutes=2)
+_LEASE: Final = timedelta(minutes=10)  # a round at a carrier that is slow throughout takes nearly as long
 _AT_ONCE: Final = 8  # calls of one account under way at the same time
 _BATCH: Final = 64
 _TURN: Final = 2.0  # seconds of calls that one worker reserves where a carrier wants space between them
@@ -43,6 +43,11 @@ class _Due(msgspec.Struct, frozen=True):
     carrier: str
     account: str
     calls_left: int | None
+    in_trouble: bool
+
+    @property
+    def key(self) -> tuple[int, str, str]:
+        return self.shop_id, self.carrier, self.account
 
 
 class _Asked(msgspec.Struct, frozen=True):
@@ -51,22 +56,41 @@ class _Asked(msgspec.Struct, frozen=True):
     lookup: Lookup
 
 
-async def poll_due(
-    house: House, lines: Mapping[tuple[int, str, str], Line], intake: GroupCommit[Observation, Taken]
-) -> int:
-    """One round over all accounts with something due; returns how many shipments were asked about."""
-    now = house.clock.now()
-    async with house.db.connection() as conn:
-        rows = await conn.fetch(_SQL.accounts_due, now)
-    due = [
-        _Due(row["shop_id"], row["carrier"], row["account"], _calls_left(line, row, now))
-        for row in rows
-        if (line := lines.get((row["shop_id"], row["carrier"], row["account"]))) is not None
-    ]
-    rounds = await asyncio.gather(
-        *(_poll_account(house, one, lines[one.shop_id, one.carrier, one.account], intake) for one in due)
-    )
-    return sum(rounds)
+class Rounds:
+    """Rounds of questions at these lines. Each account goes at its own pace: rounds at others pass one under way."""
+
+    def __init__(
+        self, house: House, lines: Mapping[tuple[int, str, str], Line], intake: GroupCommit[Observation, Taken]
+    ) -> None:
+        self._house, self._lines, self._intake = house, lines, intake
+        self._under_way: set[tuple[int, str, str]] = set()
+
+    async def poll_due(self) -> int:
+        """One round over all free accounts with something due; returns how many shipments were asked about."""
+        now = self._house.clock.now()
+        async with self._house.db.connection() as conn:
+            rows = await conn.fetch(_SQL.accounts_due, now)
+        due = [
+            _Due(row["shop_id"], row["carrier"], row["account"], _calls_left(line, row, now), row["failures"] > 0)
+            for row in rows
+            if (line := self._lines.get((row["shop_id"], row["carrier"], row["account"]))) is not None
+        ]
+        ends = await asyncio.gather(*(self._poll(one) for one in due), return_exceptions=True)
+        asked = 0
+        for end in ends:
+            if isinstance(end, BaseException):
+                raise end
+            asked += end
+        return asked
+
+    async def _poll(self, due: _Due) -> int:
+        if due.key in self._under_way:
+            return 0
+        self._under_way.add(due.key)
+        try:
+            return await _poll_account(self._house, due, self._lines[due.key], self._intake)
+        finally:
+            self._under_way.discard(due.key)
 
 
 def _calls_left(line: Line, row: asyncpg.Record, now: datetime) -> int | None:
@@ -91,24 +115,32 @@ async def _poll_account(house: House, due: _Due, line: Line, intake: GroupCommit
     async with house.db.connection() as conn:
         await conn.execute(_SQL.count_calls, due.shop_id, due.carrier, due.account, now.date(), len(batches))
     gate = asyncio.Semaphore(1 if line.spacing else _AT_ONCE)
+    failures: list[CarrierFailure] = []
 
-    async def ask(batch: Sequence[_Asked]) -> CarrierFailure | None:
+    async def ask(batch: Sequence[_Asked]) -> None:
         async with gate:
+            if failures:  # whoever says no to one question is not asked the others
+                await _postpone(house, batch, house.clock.now() + _AGAIN)
+                return
             failure = await _ask(house, due, line, batch, intake)
+            if failure is not None:
+                failures.append(failure)
             await asyncio.sleep(line.spacing)
-            return failure
 
-    failures = await asyncio.gather(*(ask(batch) for batch in batches))
+    await asyncio.gather(*(ask(batch) for batch in batches))
     await _judge(house, due, failures)
     return len(asked)
 
 
 async def _claim(house: House, due: _Due, line: Line, now: datetime) -> list[_Asked]:
-    most = _BATCH if due.calls_left is None else min(_BATCH, due.calls_left * line.adapter.card.batch_size)
+    size = line.adapter.card.batch_size
+    most = size if due.in_trouble else _BATCH  # after a pause one call goes ahead
+    if due.calls_left is not None:
+        most = min(most, due.calls_left * size)
     async with house.db.connection() as conn:
         if line.spacing:
             calls = max(1, int(_TURN / line.spacing))
-            most = min(most, calls * line.adapter.card.batch_size)
+            most = min(most, calls * size)
             turn = timedelta(seconds=calls * line.spacing)
             if not await conn.fetchval(_SQL.take_turn, due.shop_id, due.carrier, due.account, turn):
                 return []
@@ -141,6 +173,9 @@ async def _ask(
         outcome = line.adapter.parse(answer, lookups)
     except (CarrierFailure, PayloadRejected) as refusal:
         outcome = refusal
+    except Exception as mistake:  # must not die: our misreading of one parcel is shown, and the others are asked about
+        _log.exception("an answer could not be read", extra={"carrier": due.carrier})
+        outcome = PayloadRejected("", f"reading it failed: {type(mistake).__name__}")
     if isinstance(outcome, CarrierFailure) and outcome.kind in _OF_THE_ACCOUNT:
         await _postpone(
             house, batch, house.clock.now() + timedelta(seconds=max(outcome.retry_after or 0, _AGAIN.total_seconds()))
@@ -188,14 +223,13 @@ def _is_about(report: Report, asked: _Asked, reports: Sequence[Report]) -> bool:
     return len(reports) == 1 or report.tracking_number == asked.lookup.tracking_number
 
 
-async def _judge(house: House, due: _Due, failures: Sequence[CarrierFailure | None]) -> None:
+async def _judge(house: House, due: _Due, failures: Sequence[CarrierFailure]) -> None:
     """What a round of calls means for the account: open, close or keep its breaker."""
-    failed = [failure for failure in failures if failure is not None]
-    async with house.db.connection() as conn:
-        if not failed:
+    if not failures:
+        async with house.db.connection() as conn:
             await conn.execute(_SQL.answered, due.shop_id, due.carrier, due.account, house.clock.now())
-            return
-    worst = min(failed, key=lambda failure: list(_PAUSES).index(failure.kind))
+        return
+    worst = min(failures, key=lambda failure: list(_PAUSES).index(failure.kind))
     pause = timedelta(seconds=worst.retry_after) if worst.retry_after else _PAUSES[worst.kind]
     await _pause(house, due, house.clock.now() + pause, f"{worst.kind}: {worst.detail}"[:300])
 

@@ -7,16 +7,25 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 
+import msgspec
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 _log = logging.getLogger(__name__)
 Job = Callable[[], Awaitable[int]]
 
 
+class Repeated(msgspec.Struct, frozen=True):
+    """A job and how often it ticks; at most `at_once` runs of it are under way at the same time."""
+
+    job: Job
+    every: timedelta
+    at_once: int = 1
+
+
 class Ticker:
     """Runs each job again and again: at every tick until it finds nothing more to do."""
 
-    def __init__(self, jobs: Mapping[str, tuple[Job, timedelta]]) -> None:
+    def __init__(self, jobs: Mapping[str, Repeated]) -> None:
         self._jobs = jobs
         self._scheduler = AsyncIOScheduler(timezone="UTC")
         self._stopping = False
@@ -24,24 +33,29 @@ class Ticker:
 
     def start(self) -> None:
         """Begin to tick; every job has its own interval."""
-        for name, (job, every) in self._jobs.items():
+        for name, repeated in self._jobs.items():
             self._scheduler.add_job(
                 self._tick,
                 "interval",
-                seconds=every.total_seconds(),
-                args=[name, job],
+                seconds=repeated.every.total_seconds(),
+                args=[name, repeated.job],
                 id=name,
                 coalesce=True,
-                max_instances=1,
+                max_instances=repeated.at_once,
                 misfire_grace_time=None,
             )
         self._scheduler.start()
 
-    async def stop(self) -> None:
-        """Take nothing new up, and wait for what is under way."""
+    async def stop(self, patience: float) -> None:
+        """Take nothing new up, give what is under way `patience` seconds to finish, and cancel the rest."""
         self._stopping = True
         self._scheduler.shutdown(wait=False)
-        await asyncio.gather(*self._under_way, return_exceptions=True)
+        if not self._under_way:
+            return
+        _, late = await asyncio.wait(self._under_way, timeout=patience)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
 
     async def _tick(self, name: str, job: Job) -> None:
         task = asyncio.create_task(self._drain(name, job))
