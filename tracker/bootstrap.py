@@ -22,8 +22,8 @@ from aiohttp import web
 from carriers import registry
 from carriers.contract import Account, Adapter
 from carriers.http import CarrierHttp, open_session
-from notifications.channels.email import Email, Relay
 from notifications.channels import twilio
+from notifications.channels.email import Email, Relay
 from notifications.contract import Channel
 from notifications.delivery import Delivery
 from sql import migrate

@@ -173,7 +173,7 @@ async def _ask(
         outcome = line.adapter.parse(answer, lookups)
     except (CarrierFailure, PayloadRejected) as refusal:
         outcome = refusal
-    except Exception as mistake:  # must not die: our misreading of one parcel is shown, and the others are asked about
+    except Exception as mistake:  # noqa: BLE001 - must not die: our misreading is shown, and others are asked about
         _log.exception("an answer could not be read", extra={"carrier": due.carrier})
         outcome = PayloadRejected("", f"reading it failed: {type(mistake).__name__}")
     if isinstance(outcome, CarrierFailure) and outcome.kind in _OF_THE_ACCOUNT:

@@ -67,5 +67,5 @@ class Ticker:
         try:
             while not self._stopping and await job():
                 pass
-        except Exception:  # must not die: the next tick tries again
+        except Exception:  # noqa: BLE001 - must not die: the next tick tries again
             _log.exception("job failed", extra={"job": name})
