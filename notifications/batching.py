@@ -13,12 +13,16 @@ Result = TypeVar("Result")
 class Batched(Generic[Item, Result]):
     """Calls `work` with what has gathered, one call at a time, and gives each caller its own result.
 
-    An exception of `work` reaches every caller of that batch.
+    Waits up to `linger` seconds where fewer than `enough` have gathered. An exception of `work` reaches every caller of
+    that batch.
     """
 
-    def __init__(self, work: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]], most: int = 500) -> None:
+    def __init__(
+        self, work: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]], *, enough: int = 1, linger: float = 0.0
+    ) -> None:
         self._work = work
-        self._most = most
+        self._enough = enough
+        self._linger = linger
         self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
         self._flushing: asyncio.Task[None] | None = None
 
@@ -32,7 +36,9 @@ class Batched(Generic[Item, Result]):
     async def _flush(self) -> None:
         try:
             while self._waiting:
-                batch, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
+                if len(self._waiting) < self._enough:
+                    await asyncio.sleep(self._linger)
+                batch, self._waiting = self._waiting, []
                 await self._settle(batch)
         finally:
             self._flushing = None

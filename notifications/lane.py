@@ -20,7 +20,8 @@ from notifications.outcomes import Outcome
 from notifications.writing import write_all
 
 _BATCH = 100
-_HANDS_PER_SLOT = 4  # so that noting attempts and outcomes goes on while others send
+_HANDS_PER_SLOT = 8  # so that noting attempts and outcomes goes on while others send
+_GATHERED, _LINGER = 16, 0.003  # messages in one statement, where they come within so many seconds
 _DATABASE_PAUSES = (0.1, 0.5, 2.0, 5.0)  # seconds; what was sent must be written down
 _DATABASE_TROUBLE = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
 
@@ -36,8 +37,8 @@ class Lane:
         self._house = house
         self._channel = channel
         self._queue: asyncio.Queue[Work | None] = asyncio.Queue(_BATCH)
-        self._begin = Batched(self._begin_all)
-        self._record = Batched(self._record_all)
+        self._begin = Batched(self._begin_all, enough=_GATHERED, linger=_LINGER)
+        self._record = Batched(self._record_all, enough=_GATHERED, linger=_LINGER)
         self._held: dict[int, int] = {}
         self._healths: dict[int, Health] = {}
         self._changed: set[int] = set()

@@ -362,7 +362,7 @@ create table notice (
     valid_until timestamptz,
     promised_update_at timestamptz,
     unique (shop_id, key)
-);
+) with (fillfactor = 90);
 create index notice_shipment on notice (shipment_id, id);
 
 create table message (
@@ -391,7 +391,7 @@ create table message (
     unique (notice_id, channel)
 ) with (fillfactor = 80);
 create index message_due on message (channel, due_at) where state = 'queued';
-create index message_lease on message (lease_until) where state = 'sending';
+create index message_sending on message (channel) where state = 'sending'; -- few; and a lease may be renewed in place
 
 create table attempt (
     message_id bigint not null references message,
@@ -401,7 +401,7 @@ create table attempt (
     outcome text, -- null while under way, and for good if the sender died: then the outcome is ambiguous
     detail text,
     primary key (message_id, number)
-);
+) with (fillfactor = 80);
 
 -- What stands in the way of a channel; a shop without a row has had no trouble on it.
 create table channel_state (

@@ -256,7 +256,7 @@ from shown
 where notice.id = shown.notice_id and notice.state = 'planned'
 
 -- name: rescue(channel, lease_seconds, most)
--- Takes over messages whose sender fell silent in the middle of an attempt: they may have been sent. [index: message_lease]
+-- Takes over messages whose sender fell silent in the middle of an attempt: they may have been sent. [index: message_sending]
 with lapsed as materialized (
     select id
     from message
