@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from tracker.web import api, health, hooks
+from tracker.web import api, console, customer, health, hooks
 from tracker.web.errors import answer_problems
 from tracker.web.hooks.push import MOST_BYTES
 from tracker.web.passage import add_headers, note_request
@@ -16,6 +16,6 @@ def make_app(services: Services) -> web.Application:
     app = web.Application(middlewares=[note_request, answer_problems], client_max_size=MOST_BYTES)
     app[SERVICES] = services
     app.on_response_prepare.append(add_headers)
-    for face in (health, hooks, api):
+    for face in (health, hooks, api, console, customer):
         face.add_routes(app)
     return app
