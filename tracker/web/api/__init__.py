@@ -7,7 +7,8 @@ from typing import Final
 import msgspec
 from aiohttp import hdrs, web
 
-from tracker.web.api import changes, incidents, notices, openapi, returns, shipments
+from tracker.web import assets
+from tracker.web.api import changes, docs, incidents, notices, openapi, returns, shipments
 from tracker.web.api.endpoint import Endpoint, handler_of
 from tracker.web.services import SERVICES
 
@@ -21,13 +22,19 @@ ENDPOINTS: Final[list[Endpoint]] = [
 
 
 def add_routes(app: web.Application) -> None:
-    """Every endpoint, and their description for programs."""
+    """Every endpoint, and their description for programs and for people."""
     for one in ENDPOINTS:
         add = app.router.add_get if one.method == "GET" else app.router.add_post
         add(one.path, handler_of(one))
-    described = msgspec.json.encode(openapi.document(ENDPOINTS, app[SERVICES].public_url))
+    described = openapi.document(ENDPOINTS, app[SERVICES].public_url)
+    encoded = msgspec.json.encode(described)
 
     async def describe(_: web.Request) -> web.Response:
-        return web.Response(body=described, headers={hdrs.CONTENT_TYPE: "application/json"})
+        return web.Response(body=encoded, headers={hdrs.CONTENT_TYPE: "application/json"})
+
+    async def show(_: web.Request) -> web.Response:
+        return docs.page(described)
 
     app.router.add_get("/api/openapi.json", describe)
+    app.router.add_get("/api/docs", show)
+    assets.add_routes(app)

@@ -1,3 +1,4 @@
+import re
 from typing import Any
 
 import msgspec
@@ -5,7 +6,8 @@ import pytest
 from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from tests.tracker.web.door import PARCEL, Caller, Pusher, event
+from tests.tracker.web.door import PARCEL, Caller, Client, Pusher, event
+from tracker.web import assets
 from tracker.web.api import ENDPOINTS, openapi
 
 DESCRIBED = msgspec.json.decode(msgspec.json.encode(openapi.document(ENDPOINTS, "https://shop.example")))
@@ -80,6 +82,22 @@ async def test_what_is_answered_is_as_described(shop: Caller, partner: Pusher):
     check("/api/v1/returns/{id}/settle", "post", "200", settled.body)
     check("/api/v1/shipments", "post", "422", (await shop.post("/api/v1/shipments", {})).body)
     check("/api/v1/shipments", "post", "400", (await shop.post("/api/v1/shipments", raw=b"{")).body)
+
+
+async def test_people_read_every_call_on_one_page_that_asks_for_nothing_from_elsewhere(client: Client):
+    async with client.get("/api/docs") as answer:
+        page = await answer.text()
+        policy = answer.headers["Content-Security-Policy"]
+
+    assert (answer.status, answer.content_type) == (200, "text/html")
+    assert [one.path for one in ENDPOINTS if f"{one.method} {one.path}</code>" not in page] == []
+    assert [name for name in DESCRIBED["components"]["schemas"] if f'<h3 id="{name}">' not in page] == []
+    assert set(re.findall(r'(?:src|href)="([^#"][^"]*)"', page)) <= {
+        "/api/openapi.json",
+        *(assets.address(name) for name in ("tokens.css", "pieces.css", "api.css", "mark.svg")),
+    }
+    assert "<script" not in page
+    assert "default-src 'none'" in policy
 
 
 def test_an_answer_that_is_not_as_described_is_found():
