@@ -9,6 +9,8 @@ from tracker.domain.cause import TABLE
 from tracker.domain.finding import NOTHING, Detection, Facts, Finding, Provenance, Signal
 from tracker.domain.shipment import Stated
 
+# Whoever the carrier points at: lost, damaged and returned goods only the shop can make good.
+_GOODS = frozenset({Category.DAMAGE, Category.LOSS, Category.RETURN})
 _RULE, _VERSION = "carrier_stated", 2
 _ON_THE_WAY_BACK = frozenset({Milestone.RETURNING, Milestone.RETURNED})
 
@@ -46,5 +48,5 @@ def _finding(facts: Facts, stated: Stated) -> Finding:
         explanation=f"The carrier says {said}, which means {stated.category}: {stated.cause.replace('_', ' ')}.",
         evidence={"event": stated.key, "code": stated.code, "text": stated.text},
         action_until=facts.lane.after(stated.since, cause.days) if stated.since else None,
-        action_owner=stated.action_owner,
+        action_owner=None if stated.category in _GOODS else stated.action_owner,
     )
