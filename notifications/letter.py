@@ -27,6 +27,8 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     needs: tuple[str, ...] = ()
     by: tuple[str, ...] = ()
     causes: bool = False
+    apologises: bool = False
+    labels: bool = False
     date: Literal["always", "known", "never"] = "never"
 
 
@@ -151,14 +153,11 @@ class Writer:
         for name in self.entry.sections:
             paragraphs = special[name]() if name in special else [self.say(name)]
             if paragraphs:
-                yield Section(name, self._phrase(f"label.{name}") if name in _LABELLED else None, tuple(paragraphs))
+                labelled = self.entry.labels and name in _LABELLED
+                yield Section(name, self._phrase(f"label.{name}") if labelled else None, tuple(paragraphs))
 
     def _happened(self) -> list[str]:
-        """What happened; an incident's first letter apologises, and only that one."""
-        apology = f"{self.occasion.kind}.apology"
-        return [
-            f"{self.say('happened')} {self._phrase(apology)}" if self.speech.knows(apology) else self.say("happened")
-        ]
+        return [f"{self.say('happened')} {self.say('apology')}" if self.entry.apologises else self.say("happened")]
 
     def _last_word(self) -> list[str]:
         return [self.say("last_word")] if self.facts.happened_at else []
