@@ -110,7 +110,7 @@ def quarantined(observation: Observation, failure: Exception) -> Observation | N
         failure, (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, ConnectionLost, CommitUnknown)
     ):
         return None
-    if observation.problem is not None:
+    if observation.problem is not None and not observation.said:
         return None
     problem = f"taking it in failed: {type(failure).__name__}"
     return msgspec.structs.replace(observation, said=(), problem=problem)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
@@ -11,15 +12,17 @@ from carriers.vocabulary import Category
 from sql.connection import Connection
 from tracker.actions.deciding import House
 from tracker.actions.work_incident import Order, work
-from tracker.domain.errors import NotFound
+from tracker.domain.errors import FieldsWrong, NotFound, Wrong
 from tracker.domain.incident import Command, State
 from tracker.store import reading
 from tracker.store.views import IncidentStory, IncidentView
 from tracker.web.api.acting import act
 from tracker.web.api.endpoint import Answer, Call, Endpoint, Scope, endpoint
+from tracker.web.api.given import number_of
 from tracker.web.api.paging import Cursor, Limit, Page, ShipmentId
 from tracker.web.api.shipments import own_shipment
 
+_YEARS: Final = range(2000, 2101)
 Words = Annotated[str, Meta(min_length=1, max_length=2000)]
 ClosingReason = Literal[
     "cured_by_carrier",
@@ -54,9 +57,17 @@ class Note(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Wait(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Whom it waits for, and words for the timeline."""
+    """Whom it waits for, until when (a time with its offset), and words for the timeline."""
 
     on: Literal["carrier", "customer", "authority", "shop"]
+    until: Annotated[datetime, Meta(tz=True)] | None = None
+    note: Words | None = None
+
+
+class Merger(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The open incident of the same shipment in which this one goes on, and words for the timeline."""
+
+    into: Annotated[str, Meta(pattern=r"^inc_[0-9]{1,18}$")]
     note: Words | None = None
 
 
@@ -100,8 +111,10 @@ async def start(call: Call, body: Note) -> Answer:
 
 
 async def wait(call: Call, body: Wait) -> Answer:
-    """It waits for somebody else."""
-    order = Order(command=Command.WAIT, actor=call.actor, waiting_on=body.on, note=body.note)
+    """It waits for somebody else; they act by then, or it comes up again."""
+    if body.until is not None and body.until.year not in _YEARS:
+        raise FieldsWrong([Wrong("/until", f"a year from {_YEARS.start} to {_YEARS.stop - 1}")])
+    order = Order(command=Command.WAIT, actor=call.actor, waiting_on=body.on, until=body.until, note=body.note)
     return await _work(call, body, order)
 
 
@@ -114,6 +127,12 @@ async def resolve(call: Call, body: Resolution) -> Answer:
     """Harm and cause are gone; the customer is told, where they had heard of it."""
     order = Order(command=Command.RESOLVE, actor=call.actor, reason=body.reason, note=body.note)
     return await _work(call, body, order)
+
+
+async def merge(call: Call, body: Merger) -> Answer:
+    """It goes on in another incident of the same shipment."""
+    into = number_of("inc", body.into)
+    return await _work(call, body, Order(command=Command.MERGE, actor=call.actor, into=into, note=body.note))
 
 
 async def close(call: Call, body: Note) -> Answer:
@@ -154,5 +173,5 @@ def _command(handle: Callable[..., Awaitable[Answer]]) -> Endpoint:
 ENDPOINTS: Final[list[Endpoint]] = [
     endpoint("GET", "/incidents", Scope.READ, get_incidents),
     endpoint("GET", "/incidents/{id}", Scope.READ, get_incident),
-    *(_command(handle) for handle in (acknowledge, start, wait, stabilise, resolve, close, reopen)),
+    *(_command(handle) for handle in (acknowledge, start, wait, stabilise, resolve, merge, close, reopen)),
 ]

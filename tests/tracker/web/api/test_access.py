@@ -7,7 +7,12 @@ from tracker.web.api import ENDPOINTS
 from tracker.web.api.endpoint import Endpoint, Scope
 from tracker.web.services import Services
 
-BODIES = {"wait": {"on": "carrier"}, "resolve": {"reason": "refunded"}, "settle": {"settled_as": "refunded"}}
+BODIES = {
+    "merge": {"into": "inc_1"},
+    "wait": {"on": "carrier"},
+    "resolve": {"reason": "refunded"},
+    "settle": {"settled_as": "refunded"},
+}
 IDS = {"shipments": "shp_1", "incidents": "inc_1", "notices": "ntc_1", "returns": "ret_1"}
 
 

@@ -20,7 +20,11 @@ FULL = PARCEL | {
     "direction": "outbound",
     "replaces": "shp_1",
 }
-COMMANDS = {"wait": {"on": "carrier", "note": "x"}, "resolve": {"reason": "refunded"}}
+COMMANDS = {
+    "merge": {"into": "inc_2"},
+    "wait": {"on": "carrier", "note": "x", "until": "2026-03-09T12:00:00+01:00"},
+    "resolve": {"reason": "refunded"},
+}
 IDS = st.sampled_from(["shp_1", "inc_1", "ntc_1", "ret_1", "x", "shp_0", "inc_999999999999999999", "%00", "%ff", "ñ"])
 same_house = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 

@@ -36,7 +36,7 @@ async def test_an_incident_is_worked_from_open_to_closed_and_reopened(held: str,
     steps = [
         ("acknowledge", {}, "acknowledged"),
         ("start", {"note": "Called the broker.\nThey look for it."}, "in_progress"),
-        ("wait", {"on": "authority"}, "waiting"),
+        ("wait", {"on": "authority", "until": "2026-03-09T12:00:00+01:00"}, "waiting"),
         ("stabilise", {}, "stable"),
         ("resolve", {"reason": "cured_by_shop"}, "resolved"),
         ("close", {}, "closed"),
@@ -45,6 +45,9 @@ async def test_an_incident_is_worked_from_open_to_closed_and_reopened(held: str,
     for command, body, state in steps:
         answer = await shop.post(f"{INCIDENTS}/inc_1/{command}", body)
         assert (answer.status, answer.body["state"]) == (200, state), answer
+
+        if state == "waiting":
+            assert answer.body["action"]["until"] == "2026-03-09T11:00:00Z"
 
     timeline = (await shop.get(f"{INCIDENTS}/inc_1")).body["timeline"]
     ours = [(entry["kind"], entry["detail"].get("note")) for entry in timeline if entry["actor"] == "api_key:1"]
@@ -68,6 +71,22 @@ async def test_a_step_that_the_life_of_an_incident_forbids_is_refused(held: str,
     assert (answer.status, answer.body["code"]) == (409, "refused")
     assert "acknowledge" in answer.body["detail"]
     assert (await shop.get(f"{INCIDENTS}/inc_1")).body["state"] == "open"
+
+
+async def test_what_it_waits_for_and_goes_on_in_is_checked(held: str, shop: Caller):
+    await shop.post(f"{INCIDENTS}/inc_1/start")
+    wrong: list[tuple[str, dict[str, str], int]] = [
+        ("wait", {"on": "weather"}, 422),
+        ("wait", {"on": "shop", "until": "2026-03-09T12:00:00"}, 422),
+        ("wait", {"on": "shop", "until": "0001-01-01T00:00:00+23:59"}, 422),
+        ("wait", {"on": "shop", "until": "2026-03-01T12:00:00Z"}, 409),
+        ("merge", {"into": "inc_1"}, 409),
+        ("merge", {"into": "inc_2"}, 409),
+        ("merge", {"into": "shp_1"}, 422),
+    ]
+    for command, body, status in wrong:
+        answer = await shop.post(f"{INCIDENTS}/inc_1/{command}", body)
+        assert answer.status == status, (command, body, answer)
 
 
 async def test_to_resolve_takes_a_reason_that_is_known(held: str, shop: Caller):

@@ -215,7 +215,8 @@ async def test_what_our_mistake_keeps_out_is_quarantined_and_its_neighbours_are_
     partner = await partner_of(services, await serve(Counted(commit, instead=intake.quarantined)))
     first = asyncio.create_task(partner.events(event(carrier="ups")))
     await begun.wait()
-    others = [asyncio.create_task(partner.events(event(carrier=carrier))) for carrier in ("ups", "poison", "ups")]
+    bodies = ([event(carrier="ups")], [event(carrier="poison"), {}], [event(carrier="ups")])
+    others = [asyncio.create_task(partner.events(*body)) for body in bodies]
 
     assert [(await one).status for one in (first, *others)] == [202, 202, 200, 202]
     assert sizes[:2] == [1, 3]
