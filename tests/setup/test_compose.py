@@ -7,7 +7,6 @@ import sys
 import tomllib
 from argparse import ArgumentParser
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,29 +18,24 @@ from carriers import registry
 from carriers.sandbox.server import Accounts
 from carriers.sandbox.server import make_app as make_sandbox
 from carriers.sandbox.world import World
+from tests.setup.composed import (
+    COMPOSE,
+    COMPOSE_FILE,
+    INTERPOLATION,
+    OURS,
+    ROOT,
+    SECRETS_GIVEN,
+    SERVICES,
+    command,
+    environment,
+)
 from tracker import bootstrap
 from tracker.cli import build_parser
 from tracker.clock import RealClock
 from tracker.settings import Settings, known_variables, load
 from tracker.web import health
 
-ROOT = Path(__file__).parents[2]
-COMPOSE_FILE = ROOT / "docker-compose.yml"
-COMPOSE: dict[str, Any] = yaml.safe_load(COMPOSE_FILE.read_text())
-SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-OURS = [name for name, service in SERVICES.items() if "build" in service]
 DOCKERFILE = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
-INTERPOLATION = re.compile(r"\$\{(?P<name>\w+)(?::-(?P<default>[^}]*)|:\?[^}]*)?\}")
-SECRETS_GIVEN = {"POSTGRES_PASSWORD": "a-password", "TRACKER_SECRET_KEY": "k" * 64}
-
-
-def filled_in(value: object) -> str:
-    """A value of the file as compose would pass it on."""
-    return INTERPOLATION.sub(lambda m: SECRETS_GIVEN.get(m["name"]) or m["default"] or "", str(value))
-
-
-def environment(service: str) -> dict[str, str]:
-    return {name: filled_in(value) for name, value in SERVICES[service].get("environment", {}).items()}
 
 
 def settings_of(service: str) -> Settings:
@@ -70,15 +64,14 @@ def probe(service: dict[str, Any]) -> str:
 
 
 def test_the_file_fits_the_compose_schema():
-    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(COMPOSE_FILE)]
-    checked = subprocess.run(command, capture_output=True, text=True, check=False)
+    check = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(COMPOSE_FILE)]
+    checked = subprocess.run(check, capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stdout
 
 
 @pytest.mark.parametrize("name", OURS)
 def test_every_command_is_one_that_the_tracker_knows(name):
-    command = list(map(str, SERVICES[name]["command"]))
-    assert build_parser().parse_args(command).command == command[0]
+    assert build_parser().parse_args(command(name)).command == command(name)[0]
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -94,11 +87,7 @@ def test_the_settings_are_whole_and_every_account_has_what_its_card_asks_for(nam
 
 
 def test_the_roles_together_are_the_whole_service():
-    roles = {
-        build_parser().parse_args(SERVICES[name]["command"]).role
-        for name in OURS
-        if "serve" in SERVICES[name]["command"]
-    }
+    roles = {build_parser().parse_args(command(name)).role for name in OURS if "serve" in command(name)}
     assert roles == {"web", "work"}
 
 
@@ -120,7 +109,7 @@ def test_every_host_that_is_named_is_a_service_that_listens_there(name):
 
 def listening_ports(service: str) -> set[int]:
     if service in OURS:
-        given = build_parser().parse_args(list(map(str, SERVICES[service]["command"])))
+        given = build_parser().parse_args(command(service))
         return {int(given.listen.rpartition(":")[2])} if "listen" in given else {settings_of(service).port}
     return {"postgres": {5432}, "mailpit": {1025, 8025}}[service]
 

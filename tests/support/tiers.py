@@ -31,7 +31,7 @@ class Tier:
 
 TIERS = (
     Tier("pure", 60, "no database", (*MIRRORS, "tests/architecture", "tests/setup"), ("-m", "not database")),
-    Tier("database", 120, "store, actions and web on a real PostgreSQL", MIRRORS, ("-m", "database")),
+    Tier("database", 120, "store, actions and web on a real PostgreSQL", (*MIRRORS, "tests/setup"), ("-m", "database")),
     Tier(SYSTEM, 120, "the same on the system's PostgreSQL", MIRRORS, ("-m", "database", "--postgres=system")),
     Tier("stories", 180, "payload in, mail in the sink", ("tests/stories",)),
     Tier("browser", 120, "pages as people see them", ("tests/browser",)),
