@@ -87,6 +87,7 @@ class Runtime(msgspec.Struct, frozen=True):
     async def deliver(self, channel: str | None = None) -> int:
         """Send what is due until nothing is, on all channels or on one; returns how many messages got somewhere."""
         delivered = await self.delivery.deliver_due(channel)
+        metrics.count_messages(channel or "all", delivered.states)
         for surprise in delivered.surprises:
             _log.error("a channel failed in a way it should not", exc_info=surprise)
         return sum(count for state, count in delivered.states.items() if state != "queued")

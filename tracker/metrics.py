@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Protocol
 
 from prometheus_client import (
@@ -33,7 +33,7 @@ QUARANTINED: Final = Counter(
     "tracker_quarantined", "Bodies that were kept because they could not be read", ["source"], registry=REGISTRY
 )
 INCIDENTS: Final = Counter("tracker_incidents", "Steps of incidents", ["category", "step"], registry=REGISTRY)
-MESSAGES: Final = Counter("tracker_messages", "Attempts to send, by outcome", ["channel", "outcome"], registry=REGISTRY)
+MESSAGES: Final = Counter("tracker_messages", "What became of messages", ["channel", "state"], registry=REGISTRY)
 
 _UP: Final = Gauge("tracker_database_up", "Whether the database answered this scrape", registry=REGISTRY)
 _WAITING: Final = Gauge("tracker_waiting", "Rows that wait (10000 stands for more)", ["queue"], registry=REGISTRY)
@@ -96,6 +96,18 @@ def count_intake(batch: Sequence[Observed], taken: Sequence[Taken]) -> None:
             unmapped = sum(event.milestone is Milestone.UNKNOWN for event in said.report.events)
             if unmapped:
                 UNMAPPED.labels(said.carrier if one.source == "poll" else "pushed").inc(unmapped)
+
+
+def count_steps(steps: Iterable[tuple[str, str]]) -> None:
+    """Counts steps of incidents as (category, step) when they are decided: a transaction done again counts again."""
+    for category, step in steps:
+        INCIDENTS.labels(category, step).inc()
+
+
+def count_messages(channel: str, states: Mapping[str, int]) -> None:
+    """Counts what became of messages in one run of a channel, by their new states."""
+    for state, count in states.items():
+        MESSAGES.labels(channel, state).inc(count)
 
 
 def _outcome(one: Observed) -> str:

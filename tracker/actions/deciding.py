@@ -12,6 +12,7 @@ from carriers.contract import Card
 from notifications import outbox
 from notifications.contract import Kind
 from sql.connection import Connection
+from tracker import metrics
 from tracker.clock import Chance, Clock
 from tracker.domain.decision import Case, Outcome
 from tracker.domain.notices import incident_subject
@@ -64,6 +65,7 @@ async def decide_and_save(
             _log.exception("shipment could not be decided", extra={"shipment_id": case.shipment_id})
             undecided[case.shipment_id] = f"{type(mistake).__name__}: {mistake}"[:500]
     saved = await cases.save(conn, outcomes, now, polled=polled)
+    metrics.count_steps((step.incident.category, step.kind) for outcome in saved for step in outcome.steps)
     await cases.mark_undecided(conn, undecided, now + _RETRY)
     await _tell(conn, saved, now)
     return saved

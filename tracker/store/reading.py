@@ -57,9 +57,7 @@ async def owns_shipment(conn: Connection, shop_id: int, shipment_id: int) -> boo
     return bool(await conn.fetchval(_SQL.owns_shipment, shop_id, shipment_id))
 
 
-async def shipment_ids(
-    conn: Connection, shop_id: int, wanted: ShipmentFilter, *, before: int, most: int
-) -> list[int]:
+async def shipment_ids(conn: Connection, shop_id: int, wanted: ShipmentFilter, *, before: int, most: int) -> list[int]:
     """Up to `most` shipments with a smaller id than `before`, newest first."""
     number, rest = wanted.tracking_number, (wanted.carrier, wanted.milestone, wanted.health, before, most)
     if wanted.order is not None:
@@ -83,9 +81,7 @@ async def events(conn: Connection, shipment_id: int, *, after: int = 0, most: in
     return [_event(row, counts=row["id"] in counting) for row in rows]
 
 
-async def incident_ids(
-    conn: Connection, shop_id: int, wanted: IncidentFilter, *, before: int, most: int
-) -> list[int]:
+async def incident_ids(conn: Connection, shop_id: int, wanted: IncidentFilter, *, before: int, most: int) -> list[int]:
     """Up to `most` incidents with a smaller id than `before`, newest first; a shipment must be known as the shop's."""
     state, category, closed = wanted.state, wanted.category, wanted.closed
     if wanted.shipment_id is not None:

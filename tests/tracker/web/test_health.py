@@ -62,6 +62,7 @@ async def test_pushes_and_what_waits_are_counted(client: Client, shop: Caller, p
         return after[name, label] - before.get((name, label), 0)
 
     assert [counted("tracker_pushes_total", one) for one in ("accepted", "quarantined", "unauthorized")] == [1, 1, 1]
+    assert counted("tracker_incidents_total", "customs,opened") == 1
     assert after["tracker_waiting", "quarantine"] == 1
     assert after["tracker_waiting", "messages"] >= 1
     assert after["tracker_open_incidents", "customs"] == 1
