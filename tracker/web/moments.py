@@ -32,7 +32,7 @@ class Time:
         """ "in 2 hours", "5 minutes ago"; the word for now within the minute."""
         away = moment - now
         if abs(away) < timedelta(minutes=1):
-            return self._language.word("time", "now")
+            return self._language.word("time", "this_minute")
         unit, count = _rounded(away)
         return _spoken(count, unit, width, self._language.code, directed=True)
 
@@ -56,6 +56,10 @@ class Time:
     def short_day(self, moment: datetime, zone: str) -> str:
         """ "Sun 22 Nov"."""
         return self._formed("short_day", moment, zone)
+
+    def last_day(self, end: datetime, zone: str) -> str:
+        """The day that a span ends with, short: an end at midnight belongs to the day before."""
+        return self.short_day(end - timedelta(microseconds=1), zone)
 
     def hour(self, moment: datetime, zone: str) -> str:
         """ "19:20"."""

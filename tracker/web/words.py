@@ -31,20 +31,23 @@ class Language:
 
     def word(self, kind: str, value: str) -> str:
         """Our word for a kind of the vocabulary (`milestone`, `in_transit`); one that is new is shown as it is spelt."""
-        said = self.translations.pgettext(kind, value)
+        said = self._said(kind, value)
         return said if said != value else value[:1].upper() + value[1:].replace("_", " ")
 
     def knows(self, kind: str, value: str) -> bool:
         """Whether there is a phrase of this kind under this key."""
-        return self.translations.pgettext(kind, value) != value
+        return self._said(kind, value) != value
 
     def phrase(self, kind: str, key: str, values: Mapping[str, str]) -> str:
         """A phrase with its gaps (`{order}`) filled."""
-        return self.translations.pgettext(kind, key).format_map(values)
+        return self._said(kind, key).format_map(values)
 
     def country(self, code: str) -> str:
         """The name of a country; its code where the language has no name for it."""
-        return self.locale.territories.get(code, code)
+        return str(self.locale.territories.get(code, code))
+
+    def _said(self, kind: str, key: str) -> str:
+        return str(self.translations.pgettext(kind, key))
 
 
 @cache

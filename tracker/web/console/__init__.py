@@ -4,26 +4,26 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from tracker.web import assets
-from tracker.web.console.door import behind, enter
-from tracker.web.console.doubts import carriers, in_quarantine
-from tracker.web.console.messages import letter, message, messages
-from tracker.web.console.shipment import incident, observation, shipment
-from tracker.web.console.today import search, today
+from tracker.web import assets, problem_page
+from tracker.web.console import door, doubts, messages, shipment, today
 
 
 def add_routes(app: web.Application) -> None:
     """Adds `/console` and everything below it. The application holds SERVICES by the time a request comes."""
     assets.add_routes(app)
-    add = app.router.add_get
-    add("/console/enter/{token}", enter)
-    add("/console", behind(today))
-    add("/console/search", behind(search))
-    add("/console/shipments/{id}", behind(shipment))
-    add("/console/incidents/{id}", behind(incident))
-    add("/console/observations/{id}", behind(observation))
-    add("/console/messages", behind(messages))
-    add("/console/messages/{id}", behind(message))
-    add("/console/messages/{id}/letter", behind(letter))
-    add("/console/quarantine", behind(in_quarantine))
-    add("/console/carriers", behind(carriers))
+    problem_page.show_to_people(app)
+    app.router.add_get("/console/enter/{token}", door.enter)
+    pages = {
+        "": today.today,
+        "/search": today.search,
+        "/shipments/{id}": shipment.shipment,
+        "/incidents/{id}": shipment.incident,
+        "/observations/{id}": shipment.observation,
+        "/messages": messages.messages,
+        "/messages/{id}": messages.message,
+        "/messages/{id}/letter": messages.letter,
+        "/quarantine": doubts.in_quarantine,
+        "/carriers": doubts.carriers,
+    }
+    for path, handler in pages.items():
+        app.router.add_get(f"/console{path}", door.behind(handler))

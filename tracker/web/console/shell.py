@@ -58,7 +58,7 @@ class Shell:
             "carriers": {code: card.name for code, card in services.house.cards.items()},
         }
         template = _FRAGMENT if asks_for_news and live else _WHOLE
-        answer = templating.page(spoken_by(self.request), template, frame | values, csp=templating.CONSOLE_CSP)
+        answer = templating.page(spoken_by(self.request), template, {**frame, **values}, csp=templating.CONSOLE_CSP)
         answer.headers["Vary"] = "HX-Request, Accept-Language"
         return answer
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from tracker.web import assets
-from tracker.web.customer.page import parcel
+from tracker.web import assets, problem_page
+from tracker.web.customer import page
 
 
 def add_routes(app: web.Application) -> None:
     """Adds `/t/{token}`. The application holds SERVICES by the time a request comes."""
     assets.add_routes(app)
-    app.router.add_get("/t/{token}", parcel)
+    problem_page.show_to_people(app)
+    app.router.add_get("/t/{token}", page.parcel)

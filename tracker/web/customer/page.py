@@ -35,7 +35,7 @@ async def parcel(request: web.Request) -> web.Response:
     carrier, carrier_page = _carrier(services, linked.carrier, linked.tracking_number)
     values = {
         "parcel": linked,
-        "story": story.tell(linked, carrier, steps, troubles, spoken, now),
+        "story": story.tell(linked, carrier, steps, troubles, spoken, now, is_alone=not siblings),
         "carrier": carrier,
         "carrier_page": carrier_page,
         "siblings": [_sibling(services, one, spoken) for one in siblings],

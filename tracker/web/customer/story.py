@@ -64,15 +64,25 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def tell(
-    linked: Linked, carrier: str, steps: Sequence[Step], troubles: Sequence[Trouble], spoken: Language, now: datetime
+    linked: Linked,
+    carrier: str,
+    steps: Sequence[Step],
+    troubles: Sequence[Trouble],
+    spoken: Language,
+    now: datetime,
+    *,
+    is_alone: bool = True,
 ) -> Story:
-    """The story of one parcel. `carrier` is the carrier's name; `steps` come newest first, `troubles` weightiest first."""
+    """The story of one parcel. `carrier` is the carrier's name; `steps` come newest first, `troubles` weightiest first.
+
+    Of an order that is not alone in this parcel nothing is said that holds for the parcel only.
+    """
     trouble = troubles[0] if troubles else None
     writer = _writer(linked, carrier, trouble, spoken, now)
     title = _said(writer, "title") if trouble else None
     return Story(
         tone="trouble" if title else "good" if linked.milestone is _M.DELIVERED else "calm",
-        headline=title or _statement(linked, carrier, spoken),
+        headline=title or _statement(linked, carrier, spoken, is_alone=is_alone),
         happened=_said(writer, "happened") if title else None,
         expected=_expected(linked, writer, now, is_troubled=title is not None),
         doing=_said(writer, "doing") if title else None,
@@ -140,9 +150,11 @@ def _said(writer: Writer, part: str) -> str | None:
         return None
 
 
-def _statement(linked: Linked, carrier: str, spoken: Language) -> str:
+def _statement(linked: Linked, carrier: str, spoken: Language, *, is_alone: bool) -> str:
     """What is true of a parcel that nothing is wrong with."""
-    gaps = {"order": linked.order_reference, "carrier": carrier}
+    order = {"order": linked.order_reference}
+    what = spoken.phrase("what", "order" if is_alone else "parcel", order)
+    gaps = order | {"what": what, "carrier": carrier}
     keys = [linked.milestone.value]
     if linked.belief.status_detail:
         keys.insert(0, f"{linked.milestone}.{linked.belief.status_detail}")

@@ -1,0 +1,64 @@
+"""Fixtures over the seeded shop, lived through once per run: tests read it, and what they change they put back."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient
+
+from tests.support import postgres as support
+from tests.support import seeded_shop
+from tests.support.postgres import Server
+from tracker.actions import access
+from tracker.store.db import Database
+from tracker.web import console, customer
+from tracker.web.services import SERVICES, Services
+
+Site = TestClient[web.Request, web.Application]
+
+
+@pytest.fixture(scope="session")
+def seeded(postgres: Server) -> Generator[str]:
+    """The name of a database in which a shop has lived for a fortnight."""
+    name = support.run(postgres.clone())
+
+    async def live() -> None:
+        async with await Database.open(postgres.dsn_of(name), support.SCHEMA, application_name="tests") as database:
+            await seeded_shop.live_a_fortnight(database)
+
+    support.run(live())
+    yield name
+    support.run(postgres.drop(name))
+
+
+@pytest.fixture
+async def shop_services(postgres: Server, seeded: str) -> AsyncGenerator[Services]:
+    """What handlers work with, over the seeded shop, at the end of its fortnight."""
+    async with await Database.open(postgres.dsn_of(seeded), support.SCHEMA, application_name="tests") as database:
+        yield seeded_shop.services_of(seeded_shop.open_house(database, seeded_shop.NOW))
+
+
+def make_site(services: Services) -> web.Application:
+    """The two faces alone."""
+    app = web.Application()
+    app[SERVICES] = services
+    console.add_routes(app)
+    customer.add_routes(app)
+    return app
+
+
+@pytest.fixture
+async def site(shop_services: Services, aiohttp_client: Callable[..., Awaitable[Site]]) -> Site:
+    return await aiohttp_client(make_site(shop_services))
+
+
+@pytest.fixture
+async def board(site: Site, shop_services: Services) -> Site:
+    """Somebody who has come in through the door."""
+    async with shop_services.house.db.connection() as conn:
+        token = await access.new_board_link(conn)
+    response = await site.get(f"/console/enter/{token}", allow_redirects=False)
+    assert response.status == 303
+    return site
