@@ -19,11 +19,14 @@ RUN pip install --no-deps --no-build-isolation . \
 
 # --- the service
 FROM python:3.13-slim-bookworm
-RUN useradd --uid 10001 --user-group --shell /usr/sbin/nologin --home-dir /var/lib/tracker --create-home tracker
+RUN useradd --uid 10001 --user-group --shell /usr/sbin/nologin \
+    --home-dir /var/lib/tracker --create-home --skel /dev/null tracker
 COPY --from=build /opt/tracker /opt/tracker
 ENV PATH=/opt/tracker/bin:$PATH \
     PYTHONUNBUFFERED=1 \
-    PYTHONDONTWRITEBYTECODE=1
+    PYTHONDONTWRITEBYTECODE=1 \
+    TRACKER_LISTEN=0.0.0.0:8080 \
+    TRACKER_DATA_DIRECTORY=/var/lib/tracker/data
 USER tracker
 WORKDIR /var/lib/tracker
 VOLUME /var/lib/tracker

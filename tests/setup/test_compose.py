@@ -21,6 +21,7 @@ from carriers.sandbox.world import World
 from tests.setup.composed import (
     COMPOSE,
     COMPOSE_FILE,
+    DOCKERFILE,
     INTERPOLATION,
     OURS,
     ROOT,
@@ -34,8 +35,6 @@ from tracker.cli import build_parser
 from tracker.clock import RealClock
 from tracker.settings import Settings, known_variables, load
 from tracker.web import health
-
-DOCKERFILE = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
 
 
 def settings_of(service: str) -> Settings:
@@ -120,6 +119,10 @@ def test_the_published_ports_are_those_that_are_listened_on_and_on_loopback_only
             host, _, _ = str(port).rpartition(":")
             assert host.startswith("127.0.0.1:"), f"{name} is open to the network"
         assert container_ports(name) <= listening_ports(name)
+
+
+def test_what_is_written_lies_in_the_volume_of_the_image():
+    assert settings_of("web").data_directory.is_relative_to(instructions("VOLUME")[0])
 
 
 def test_inside_a_container_the_service_listens_on_all_its_addresses():
