@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any, Final
 
 import msgspec
@@ -19,16 +20,17 @@ from tracker.web.errors import RETRY_AFTER, Problem, problem_of
 from tracker.web.hooks.partners import DIRECTORY
 from tracker.web.services import SERVICES, Services
 
+_log = logging.getLogger(__name__)
 PATH: Final = "/push/{partner}"
 MOST_BYTES: Final = 1024 * 1024
-_PATIENCE: Final = 10.0  # seconds; senders give up between five and thirty
+_PATIENCE: Final = 10.0  # seconds from the first byte; senders give up between five and thirty
 _SHOWN_REFUSALS: Final = 100
 
 
 class Receipt(msgspec.Struct, frozen=True):
-    """What became of a push: events that are new, known already, or of a number nobody has registered yet.
+    """What became of a push: events that are new (`accepted`) or known, and numbers that nobody has registered yet.
 
-    `quarantined` says that people have to look at what could not be read.
+    `refused` names the first entries that could not be read; `quarantined` says that people will look at the push.
     """
 
     accepted: int
@@ -58,8 +60,8 @@ async def _receive(request: web.Request) -> Receipt:
     services, directory = request.app[SERVICES], request.app[DIRECTORY]
     if services.is_stopping():
         raise Problem(503, "stopping", "This process is stopping; try again.", headers={hdrs.RETRY_AFTER: RETRY_AFTER})
-    raw = await _read(request)
     async with asyncio.timeout(_PATIENCE):
+        raw = await _read(request)
         found = await directory.find(request.match_info["partner"])
         if found is None:
             raise Problem(404, "not_found", "There is nothing at this address.")
@@ -68,6 +70,7 @@ async def _receive(request: web.Request) -> Receipt:
             raise Problem(415, "wrong_content_type", "Send application/json.")
         verdict = signature.verify(request.headers, raw, partner.secrets, machine_time)
         if not verdict.ok:
+            _log.info("push refused", extra={"because": verdict.refusal})
             raise Problem(401, "unauthorized", "The signature does not fit.")
         observation, refused = _observe(services, partner, request, raw, verdict.message_id)
         taken = await services.pushes.submit(observation)

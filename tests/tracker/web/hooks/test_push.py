@@ -1,9 +1,11 @@
 import asyncio
 import gzip
+import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import msgspec
+import pytest
 from standardwebhooks.webhooks import Webhook
 
 from sql.connection import Connection
@@ -12,6 +14,7 @@ from tests.tracker.web.door import PARCEL, START, Caller, Client, Pusher, event,
 from tracker.actions import access, intake
 from tracker.actions.group_commit import GroupCommit
 from tracker.actions.intake import Observation, Taken
+from tracker.web.hooks import push
 from tracker.web.hooks.push import MOST_BYTES
 from tracker.web.services import Services
 
@@ -124,6 +127,16 @@ async def test_a_signature_that_does_not_fit_is_refused_without_a_word(partner: 
         assert (answer.status, answer.body["detail"]) == (401, "The signature does not fit."), spoilt
 
     assert await observations(services) == []
+
+
+async def test_why_a_signature_was_refused_stands_in_the_log_alone(partner: Pusher, caplog: pytest.LogCaptureFixture):
+    caplog.set_level(logging.INFO)
+    await partner.push(b"{}", secret="whsec_AAAA", push_id="msg_secret")
+
+    lines = [vars(record) for record in caplog.records if record.name.startswith("tracker.web")]
+    assert [line.get("because") for line in lines] == ["no_match", None]
+    assert [line.get("route") for line in lines] == [None, "/push/{partner}"]
+    assert not [word for word in (partner.code, partner.secret, "msg_secret") if word in str(lines)]
 
 
 async def test_the_body_is_part_of_what_is_signed(partner: Pusher, client: Client):
@@ -258,6 +271,25 @@ async def test_too_many_waiting_pushes_are_asked_to_come_back(services: Services
     partner = await partner_of(services, await serve(GroupCommit(commit, waiting=0)))
 
     assert (await partner.events(event())).status == 503
+
+
+async def test_a_commit_that_takes_too_long_does_not_keep_the_sender_hanging(
+    services: Services, serve: Serve, monkeypatch: pytest.MonkeyPatch
+):
+    never = asyncio.Event()
+
+    async def commit(batch: Sequence[Observation]) -> list[Taken]:
+        await never.wait()
+        return [Taken(observation_id=1) for _ in batch]
+
+    partner = await partner_of(services, await serve(GroupCommit(commit)))
+    assert (await partner.push(b"{}", secret="whsec_AAAA")).status == 401  # the partner is remembered now
+    monkeypatch.setattr(push, "_PATIENCE", 0.01)
+
+    answer = await partner.events(event())
+    never.set()
+
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
 
 
 async def test_a_process_that_is_stopping_takes_no_more_pushes(partner: Pusher, stop: Stop, services: Services):
