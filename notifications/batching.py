@@ -33,6 +33,11 @@ class Batched(Generic[Item, Result]):
             self._flushing = asyncio.create_task(self._flush())
         return await future
 
+    async def finish(self) -> None:
+        """Waits for the call that is under way, also where nobody waits for its result any more."""
+        while self._flushing is not None:
+            await asyncio.wait([self._flushing])
+
     async def _flush(self) -> None:
         try:
             while self._waiting:

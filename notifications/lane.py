@@ -57,7 +57,7 @@ class Lane:
             await self._release()
         finally:
             heartbeat.cancel()
-            await asyncio.gather(heartbeat, return_exceptions=True)
+            await asyncio.gather(heartbeat, self._begin.finish(), self._record.finish(), return_exceptions=True)
 
     def _number_of_hands(self) -> int:
         """Where a send cannot be repeated, an attempt is noted only when it starts at once."""

@@ -22,7 +22,8 @@ CREATE TABLE attempt (
     finished_at timestamp with time zone,
     outcome text,
     detail text
-);
+)
+WITH (fillfactor='80');
 
 CREATE TABLE board_pass (
     token_hash bytea NOT NULL,
@@ -289,8 +290,8 @@ CREATE TABLE notice (
     planned_at timestamp with time zone NOT NULL,
     valid_until timestamp with time zone,
     promised_update_at timestamp with time zone
-);
-
+)
+WITH (fillfactor='90');
 ALTER TABLE notice ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
 
 CREATE TABLE observation (
@@ -494,10 +495,11 @@ CREATE UNIQUE INDEX finding_standing ON finding USING btree (shipment_id, key) W
 CREATE INDEX incident_entry_incident ON incident_entry USING btree (incident_id, id);
 CREATE INDEX incident_open ON incident USING btree (shop_id, id) WHERE (state <> ALL (ARRAY['closed'::text, 'merged'::text]));
 CREATE INDEX message_due ON message USING btree (channel, due_at) WHERE (state = 'queued'::text);
-CREATE INDEX message_lease ON message USING btree (lease_until) WHERE (state = 'sending'::text);
+CREATE INDEX message_sending ON message USING btree (channel) WHERE (state = 'sending'::text);
 CREATE INDEX notice_shipment ON notice USING btree (shipment_id, id);
 CREATE INDEX observation_quarantine ON observation USING btree (shop_id, id) WHERE ((problem IS NOT NULL) AND (settled_at IS NULL));
 CREATE INDEX observation_shipment ON observation USING btree (shipment_id, id) WHERE (shipment_id IS NOT NULL);
+CREATE INDEX observation_unread ON observation USING btree (shipment_id) WHERE ((problem IS NOT NULL) AND (settled_at IS NULL));
 CREATE INDEX partner_secret_partner ON partner_secret USING btree (partner_id);
 CREATE INDEX return_open ON return_case USING btree (shop_id, id) WHERE (state <> ALL (ARRAY['settled'::text, 'expired'::text, 'refused'::text]));
 CREATE INDEX schedule_next_moment ON schedule USING btree (next_moment_at) WHERE (next_moment_at IS NOT NULL);

@@ -9,6 +9,7 @@ from typing import Self
 DISCONNECT = "disconnect"
 SILENCE = "silence"
 DRIP = "drip"  # an answer that never comes to its end
+LATE = "late"  # the usual answer, once `answer_late` is set
 
 DEFAULTS = {
     "CONNECT": "220 stub",
@@ -32,6 +33,7 @@ class SmtpStub:
         self.open = 0
         self.most_open = 0
         self.commands: list[str] = []
+        self.answer_late = asyncio.Event()
         self.received: list[bytes] = []  # complete messages, dots still doubled
         self._reached: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
         self._answers: dict[str, list[str]] = defaultdict(list)
@@ -98,6 +100,9 @@ class SmtpStub:
         answer = self._answers[stage].pop(0) if self._answers[stage] else DEFAULTS[stage]
         if answer == DISCONNECT:
             return False
+        if answer == LATE:
+            await self.answer_late.wait()
+            answer = DEFAULTS[stage]
         if answer in {SILENCE, DRIP}:
             while answer == DRIP and not writer.is_closing():
                 writer.write(b"2")

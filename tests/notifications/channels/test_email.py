@@ -15,7 +15,7 @@ from cryptography.x509.oid import NameOID
 from notifications.channels.email import Email, Relay, Stage, classify
 from notifications.contract import FailureClass, SendFailed
 from tests.notifications.channels.outgoing import BODY, EMAIL, outgoing
-from tests.notifications.channels.smtp_stub import DISCONNECT, DRIP, SILENCE, SmtpStub
+from tests.notifications.channels.smtp_stub import DISCONNECT, DRIP, LATE, SILENCE, SmtpStub
 
 A, C, K, T, AMBIGUOUS = (
     FailureClass.ADDRESS,
@@ -166,13 +166,14 @@ async def test_an_idle_connection_is_not_trusted_for_ever(stub: SmtpStub) -> Non
 
 @pytest.mark.parametrize("stage", ["EHLO", "MAIL", "DATA", "BODY"])
 async def test_a_cancelled_send_leaves_nothing_behind_for_the_next(stub: SmtpStub, stage: str) -> None:
-    stub.will(stage, SILENCE)
+    stub.will(stage, LATE)
     channel = Email(relay(stub, connections=1, connect_seconds=5.0, command_seconds=5.0, body_seconds=5.0))
     cancelled = asyncio.create_task(channel.send(outgoing(1, body=b"Subject: first\r\n\r\n-\r\n")))
     await stub.reached(stage)
     cancelled.cancel()
     with pytest.raises(asyncio.CancelledError):
         await cancelled
+    stub.answer_late.set()
 
     await channel.send(outgoing(2, body=b"Subject: second\r\n\r\n-\r\n"))
     await channel.close()
