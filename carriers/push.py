@@ -91,7 +91,7 @@ def parse_push(body: bytes, content_type: str = "application/json") -> Push:
     grouped: dict[tuple[str, str], list[TrackingEvent]] = {}
     for index, entry in entries:
         try:
-            carrier, number = _name(entry.carrier, "carrier"), _name(entry.tracking_number, "tracking_number")
+            carrier, number = _name(entry.carrier, "carrier"), _number(entry.tracking_number)
             read = _event(carrier, number, entry)
         except PayloadRejected as error:
             refused.append(RefusedEntry(index, f"events[{index}].{error.path}", error.reason))
@@ -212,6 +212,11 @@ def _name(value: str, field: str) -> str:
     if not name or len(name) > _MAX_NAME or clean(name) != name:
         raise PayloadRejected(field, f"1 to {_MAX_NAME} printable characters are needed")
     return name
+
+
+def _number(value: str) -> str:
+    """In capitals, without spaces: two spellings of a number are one parcel, and one event said twice is one event."""
+    return _name(value.replace(" ", "").upper(), "tracking_number")
 
 
 def _optional(value: str | None, longest: int) -> str | None:

@@ -210,7 +210,7 @@ async def open_runtime(
         lines = await _lines(settings, adapters, shop_id, house, stack)
         async with db.transaction() as conn:
             await shops.ensure_accounts(conn, list(lines))
-        pushes = GroupCommit(partial(_commit, house), instead=intake.quarantined)
+        pushes = GroupCommit(partial(_commit, house), instead=intake.quarantined, away=intake.AWAY)
         runtime = Runtime(
             settings=settings,
             house=house,

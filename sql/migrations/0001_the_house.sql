@@ -159,6 +159,7 @@ create table shipment (
 ) with (fillfactor = 80);
 create index shipment_number on shipment (tracking_number, shop_id);
 create index shipment_order on shipment (order_id);
+create index shipment_shop on shipment (shop_id, id);
 create index shipment_undecided on shipment (id) where undecided is not null;
 
 -- Apart from shipment, because an indexed due column is never a HOT update.
@@ -293,6 +294,7 @@ create table incident (
     unique (shipment_id, category, cause),
     constraint nothing_open_without_a_next_moment check (state in ('closed', 'merged') or next_moment_at is not null)
 );
+create index incident_shop on incident (shop_id, id);
 create index incident_open on incident (shop_id, id) where state not in ('closed', 'merged');
 
 create table finding (
@@ -342,6 +344,7 @@ create table return_case (
     replacement_id bigint references shipment,
     version int not null default 1
 );
+create index return_shop on return_case (shop_id, id);
 create index return_open on return_case (shop_id, id) where state not in ('settled', 'expired', 'refused');
 
 create table notice (
@@ -429,6 +432,7 @@ create table change (
 );
 create index change_unplaced on change (id) where position is null;
 create unique index change_position on change (position) where position is not null;
+create index change_shop on change (shop_id, position) where position is not null;
 create sequence change_position_seq;
 
 -- What must happen once per period happens to whoever inserts the row.

@@ -20,7 +20,8 @@ class GroupCommit(Generic[Item, Result]):
     """Collects items while a batch is being committed; flushes as soon as none is in flight.
 
     `commit` makes a batch durable and gives one result per item. A batch that fails is halved until the item at fault
-    stands alone: then `instead` may name what to commit in its place, else only its sender sees the failure.
+    stands alone: then `instead` may name what to commit in its place, else only its sender sees the failure. Failures of
+    a kind in `away` say nothing of any item (the database is gone): every sender of the batch sees them at once.
     """
 
     def __init__(
@@ -28,10 +29,12 @@ class GroupCommit(Generic[Item, Result]):
         commit: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]],
         *,
         instead: Callable[[Item, Exception], Item | None] = lambda _item, _failure: None,
+        away: tuple[type[Exception], ...] = (),
         most: int = 200,
         waiting: int = 5000,
     ) -> None:
-        self._commit, self._instead, self._most, self._limit = commit, instead, most, waiting
+        self._commit, self._instead, self._away = commit, instead, away
+        self._most, self._limit = most, waiting
         self._queue: list[tuple[Item, asyncio.Future[Result]]] = []
         self._flushing: asyncio.Task[None] | None = None
 
@@ -58,6 +61,11 @@ class GroupCommit(Generic[Item, Result]):
     async def _settle(self, batch: Sequence[tuple[Item, asyncio.Future[Result]]]) -> None:
         try:
             results = await self._commit([item for item, _ in batch])
+        except self._away as failure:
+            for _, done in batch:
+                if not done.done():
+                    done.set_exception(failure)
+            return
         except Exception as failure:  # must not die: the rest of the batch is innocent
             if len(batch) == 1:
                 await self._settle_alone(*batch[0], failure)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 import asyncpg
 import msgspec
@@ -104,12 +104,12 @@ async def take_in(house: House, conn: Connection, batch: Sequence[Observation]) 
     return _taken(batch, arrivals, targets, ids)
 
 
+# The database is gone, and what was sent may be sent again: nothing is wrong with any observation.
+AWAY: Final = (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, ConnectionLost, CommitUnknown)
+
+
 def quarantined(observation: Observation, failure: Exception) -> Observation | None:
-    """What to keep of an observation that our own mistake keeps from being taken in; None when the database is away."""
-    if isinstance(
-        failure, (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, ConnectionLost, CommitUnknown)
-    ):
-        return None
+    """What to keep of an observation that our own mistake keeps from being taken in; None when it cannot be kept."""
     if observation.problem is not None and not observation.said:
         return None
     problem = f"taking it in failed: {type(failure).__name__}"

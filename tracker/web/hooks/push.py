@@ -12,7 +12,7 @@ from aiohttp import hdrs, web
 from carriers import signature
 from carriers.contract import PayloadRejected
 from carriers.payload import clean
-from carriers.push import PushedReport, RefusedEntry, parse_push
+from carriers.push import RefusedEntry, parse_push
 from tracker import metrics
 from tracker.actions.access import Partner
 from tracker.actions.intake import Observation, Said, Taken
@@ -105,18 +105,12 @@ def _observe(
         push = parse_push(raw, received["content_type"])
     except PayloadRejected as rejected:
         return Observation(**received, problem=clean(rejected.reason), problem_path=clean(rejected.path)), ()
-    said = tuple(_said(one) for one in push.reports)
+    said = tuple(Said(one.carrier, one.report) for one in push.reports)
     if push.refused:  # what can be read is taken, and the whole is shown to staff
         first = push.refused[0]
         problem = f"{len(push.refused)} entries cannot be read; the first: {first.reason}"
         received |= {"problem": clean(problem), "problem_path": clean(first.path)}
     return Observation(**received, said=said), push.refused
-
-
-def _said(one: PushedReport) -> Said:
-    """Numbers are compared as registration keeps them: in capitals, without spaces."""
-    number = one.report.tracking_number.replace(" ", "").upper()
-    return Said(one.carrier, msgspec.structs.replace(one.report, tracking_number=number))
 
 
 def _receipt(taken: Taken, refused: tuple[RefusedEntry, ...]) -> Receipt:
