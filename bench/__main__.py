@@ -22,7 +22,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(MEASUREMENTS)}; all when left out")
     parser.add_argument(
-        "--full", action="store_true", help="more rounds, more parcels: an hour's coffee, steadier medians"
+        "--full", action="store_true", help="more rounds and more parcels, for steadier medians"
     )
     given = parser.parse_args()
     unknown = set(given.names) - MEASUREMENTS.keys()
