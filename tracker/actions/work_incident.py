@@ -11,6 +11,7 @@ from sql import queries
 from sql.connection import Connection
 from tracker.actions.deciding import House, decide_and_save
 from tracker.domain import incident as incidents
+from tracker.domain.cause import Reach
 from tracker.domain.decision import Case, News, Outcome, decide
 from tracker.domain.errors import NotFound, RuleRefused
 from tracker.domain.finding import Provenance
@@ -95,6 +96,8 @@ def _merged(case: Case, held: Incident, order: Order, now: datetime) -> Incident
     into = next((one for one in case.incidents if one.id == order.into and one.id != held.id), None)
     if into is None or not into.state.is_open:
         raise RuleRefused("an incident goes on in another open incident of the same shipment: name it")
+    if held.told_at is not None and into.reach is not Reach.CUSTOMER:
+        raise RuleRefused("the customer was told of this incident: it cannot go on in one that they do not hear of")
     return incidents.merge(held, into.id, now)
 
 

@@ -113,7 +113,7 @@ def decide(case: Case, now: datetime, *, draw: float, news: News = _NO_NEWS) -> 
     facts = _facts(case, belief, expectation, cured_at, settled=is_made_good(belief, held, returned))
     detection = detect(facts, now)
     steps, held = _live(case, facts, detection, news.commanded, returned, now)
-    if any(step.kind == "resolved" and step.incident.category in ON_THE_WAY for step in steps):
+    if _is_cured(steps, held):
         cured_at = now
     ended_at = _ended(case, belief, held, returned, now)
     outcome = Outcome(
@@ -180,11 +180,11 @@ def _live(
 
 
 def _handled(step: Step, detection: Detection) -> Step:
-    """What stands when people resolve an incident is dealt with: it opens nothing again."""
+    """What stands when people resolve an incident is dealt with, muted or not: it opens nothing again."""
     if step.kind != "resolved":
         return step
     incident = step.incident
-    keys = (finding.key for finding in detection.findings if speaks_of(finding, incident))
+    keys = (finding.key for finding in (*detection.findings, *detection.muted) if speaks_of(finding, incident))
     handled = tuple(dict.fromkeys((*incident.handled, *keys)))
     return msgspec.structs.replace(step, incident=msgspec.structs.replace(incident, handled=handled))
 
@@ -207,7 +207,14 @@ def _facts(case: Case, belief: Belief, expectation: Expectation, cured_at: datet
 
 def _has_passed(before: Belief, after: Belief) -> bool:
     """Whether a trouble on the way has just been taken back by the parcel's moving on."""
-    return before.problem is not None and before.problem.category in ON_THE_WAY and after.problem is None
+    stated, left = before.problem, after.problem
+    return stated is not None and stated.category in ON_THE_WAY and (left is None or left.category not in ON_THE_WAY)
+
+
+def _is_cured(steps: Sequence[Step], held: Sequence[Incident]) -> bool:
+    """Whether the last trouble on the way has just ended; one that goes on must not be put off by another's end."""
+    ended = any(step.kind == "resolved" and step.incident.category in ON_THE_WAY for step in steps)
+    return ended and not any(one.state.is_open and one.category in ON_THE_WAY for one in held)
 
 
 def _after(held: Sequence[Incident], steps: Sequence[Step]) -> tuple[Incident, ...]:

@@ -91,10 +91,14 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Detection(msgspec.Struct, frozen=True):
-    """Findings that stand now, and the next moment at which time alone could change the answer."""
+    """Findings that stand now, and the next moment at which time alone could change the answer.
+
+    `muted` stand too, and leave the word to stronger ones.
+    """
 
     findings: tuple[Finding, ...] = ()
     look_again_at: datetime | None = None
+    muted: tuple[Finding, ...] = ()
 
 
 NOTHING = Detection()

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from carriers.vocabulary import Category, Milestone
+from carriers.vocabulary import Category
 from notifications.contract import Kind, Notice
 from tracker.domain.cause import Reach
 from tracker.domain.detectors import ON_THE_WAY
@@ -17,10 +17,7 @@ from tracker.domain.returns import ReturnCase, ReturnState
 from tracker.domain.saying import About, How, Sayer
 from tracker.domain.shipment import Belief, Expectation
 
-_M = Milestone
 _URGENT: Final = frozenset({"recipient"})
-_TURNED: Final = frozenset({_M.RETURNING, _M.RETURNED, _M.ENDED})  # the return's or the loss's own notices say so
-_UNSAID: Final = frozenset({"returned_and_settled", "duplicate"})  # another notice says it, or another incident goes on
 
 
 def plan(
@@ -103,9 +100,9 @@ def _end_of_incident(say: Sayer, step: Step, *, is_told_delivered: bool) -> Iter
     """Whoever was told of it is told that it is over, unless another notice of this decision says more."""
     incident = step.incident
     on_the_way = incident.category in ON_THE_WAY or incident.category is Category.LOSS
-    said_elsewhere = on_the_way and (is_told_delivered or say.belief.milestone in _TURNED)
+    said_elsewhere = (on_the_way and is_told_delivered) or incident.closing_reason == "returned_and_settled"
     is_by_people = step.actor != "tracker"
-    if not _is_told(incident) or incident.closing_reason in _UNSAID or (said_elsewhere and not is_by_people):
+    if not _is_told(incident) or incident.closing_reason == "duplicate" or (said_elsewhere and not is_by_people):
         return
     is_false = incident.closing_reason == "false_positive"
     yield say(

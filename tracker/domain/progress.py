@@ -42,8 +42,6 @@ def announced(about: About, belief: Belief, now: datetime) -> tuple[str, ...]:
     told = {*about.announced, *(kind.value for kind in milestones_reached(belief))}
     if _is_due_for_collection(about, belief, now):
         told.add(_REMINDER)
-    if belief.ready_at is None:
-        told.discard(_REMINDER)
     if belief.delivered_at is None:
         told.discard(Kind.DELIVERED.value)
     return tuple(sorted(told))

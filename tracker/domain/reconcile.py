@@ -11,7 +11,7 @@ import msgspec
 from carriers.vocabulary import Category
 from tracker.domain.cause import TABLE, Reach
 from tracker.domain.detectors import ON_THE_WAY
-from tracker.domain.finding import Finding, Provenance
+from tracker.domain.finding import Finding, Provenance, Signal
 from tracker.domain.incident import Incident, State, Step, merge, reopen, resolve
 from tracker.domain.severity import Severity
 from tracker.domain.thresholds import Thresholds
@@ -45,8 +45,8 @@ def reconcile(
     its family changes that incident instead of opening a second. `silence_cures` is False where findings went silent
     because the journey is over: that cures nothing.
     """
-    steps: list[Step] = []
     held = list(incidents)
+    steps: dict[int, Step] = {}  # by place in `held`: one at the most for each incident
     standing: set[int] = set()
     for finding in findings:
         if finding.warning:
@@ -54,27 +54,33 @@ def reconcile(
         at = _index_of(held, finding)
         if at is None:
             held.append(_open(finding, now))
-            standing.add(len(held) - 1)
-            steps.append(Step(incident=held[-1], kind="opened", actor=finding.rule, finding=finding))
-            continue
+            at = len(held) - 1
+            steps[at] = Step(incident=held[at], kind="opened", actor=finding.rule, finding=finding)
+        elif (step := _meet(held[at], finding, now)) is not None:
+            held[at], steps[at] = step.incident, step
         standing.add(at)
-        step = _meet(held[at], finding, now)
-        if step is not None:
-            held[at] = step.incident
-            steps.append(step)
     for at, incident in enumerate(held):
         if at in standing or not incident.state.is_open or not _cures_itself(incident):
             continue
-        sequel = next((held[other] for other in sorted(standing) if _goes_on_in(incident, held[other])), None)
+        told = {other for other in standing if other in steps and steps[other].kind != "restated"}
+        sequel = next(
+            (held[other] for other in sorted(standing) if _goes_on_in(incident, held[other], is_said=other in told)),
+            None,
+        )
         if sequel is not None:
-            into = {"into": f"{sequel.category}.{sequel.cause}"}
-            steps.append(Step(incident=merge(incident, sequel.id, now), kind="merged", actor="tracker", detail=into))
+            steps[at] = _merged(incident, sequel, now)
         elif silence_cures:
-            cured = resolve(
-                incident, "cured_by_carrier", now, close_after=timedelta(hours=thresholds.close_after_hours)
-            )
-            steps.append(Step(incident=cured, kind="resolved", actor="tracker", detail={"reason": "cured_by_carrier"}))
-    return steps
+            after = timedelta(hours=thresholds.close_after_hours)
+            cured = resolve(incident, "cured_by_carrier", now, close_after=after)
+            reason = {"reason": "cured_by_carrier"}
+            steps[at] = Step(incident=cured, kind="resolved", actor="tracker", detail=reason)
+    return list(steps.values())
+
+
+def _merged(incident: Incident, sequel: Incident, now: datetime) -> Step:
+    """It was not cured: its story goes on in another incident."""
+    into = {"into": f"{sequel.category}.{sequel.cause}"}
+    return Step(incident=merge(incident, sequel.id, now), kind="merged", actor="tracker", detail=into)
 
 
 def speaks_of(finding: Finding, incident: Incident) -> bool:
@@ -82,18 +88,17 @@ def speaks_of(finding: Finding, incident: Incident) -> bool:
     return family(finding.category, finding.cause) == family(incident.category, incident.cause)
 
 
-def _goes_on_in(incident: Incident, other: Incident) -> bool:
-    """A trouble on the way goes on in the loss or return that it led to, a return in its loss, and any trouble in a
-    better explanation of itself; but the customer is never left with a story that goes on without them."""
-    if not other.state.is_open or (incident.told_at is not None and other.reach is not Reach.CUSTOMER):
-        return False
+def _goes_on_in(incident: Incident, other: Incident, *, is_said: bool) -> bool:
+    """Whether a trouble goes on in another: on the way in a loss or return, a return in its loss, and any in a better
+    explanation of itself, if the customer hears of that one now (`is_said`) or had not heard of this one."""
     if family(incident.category, incident.cause) == family(other.category, other.cause):
-        return other.provenance.strength >= incident.provenance.strength
+        is_known = incident.told_at is None or (is_said and other.reach is Reach.CUSTOMER)
+        return other.state.is_open and is_known and other.provenance.strength >= incident.provenance.strength
     leads_to = {
         Category.LOSS: incident.category in ON_THE_WAY or incident.category is Category.RETURN,
         Category.RETURN: incident.category in ON_THE_WAY,
     }
-    return other.provenance is Provenance.CARRIER_STATED and leads_to.get(other.category, False)
+    return other.signal is Signal.CARRIER_STATED and leads_to.get(other.category, False)
 
 
 def _index_of(held: Sequence[Incident], finding: Finding) -> int | None:

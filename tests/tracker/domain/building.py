@@ -162,21 +162,27 @@ class Story:
         self.case = case(**changes)
         self.events: list[TrackingEvent] = []
         self.outcomes: list[Outcome] = []
-        self.now = self.case.registered_at
+        self.now = self.looked_at = self.case.registered_at
 
     def look(self, now: datetime | None = None, **given: Any) -> Outcome:
         """One decision, saved."""
-        self.now = now or self.now
+        self.now = self.looked_at = now or self.now
         outcome = decide(self.case, self.now, draw=0.5, news=News(**given))
         self.case = saved(outcome)
         self.outcomes.append(outcome)
         return outcome
 
+    def peek(self) -> Outcome:
+        """What a decision without news would decide now."""
+        return decide(self.case, self.now, draw=0.5)
+
     def hear(self, *events: TrackingEvent, now: datetime | None = None) -> Outcome:
         """News arrives: at the time of the newest event where no other is said."""
         self.events += events
         heard = [one.occurred_at for one in events if one.occurred_at is not None]
-        continued = append(self.case.belief, events)
+        continued = (
+            append(self.case.belief, events) if self.case.belief.events + len(events) == len(self.events) else None
+        )
         belief = fold(self.events) if continued is None else continued
         return self.look(now or max([self.now, *heard]), belief=belief)
 
@@ -192,8 +198,9 @@ class Story:
 
     @property
     def notices(self) -> list[str]:
-        """The kinds of all notices so far."""
-        return [notice.kind.value for outcome in self.outcomes for notice in outcome.notices]
+        """The kinds of all notices so far, but for the first, that it was shipped."""
+        kinds = [notice.kind.value for outcome in self.outcomes for notice in outcome.notices]
+        return [kind for kind in kinds if kind != "shipped"]
 
     def incident(self, cause: str) -> Incident:
         """The incident of this cause ("customs.documents_missing")."""

@@ -54,8 +54,10 @@ def detect(facts: Facts, now: datetime) -> Detection:
     """All detectors together: the findings that are left after muting, and the earliest moment to look again."""
     verdicts = [each(facts, now) for each in detectors().values()]
     moments = [verdict.look_again_at for verdict in verdicts if verdict.look_again_at is not None]
-    found = mute(finding for verdict in verdicts for finding in verdict.findings)
-    return Detection(tuple(found), min(moments, default=None))
+    standing = [finding for verdict in verdicts for finding in verdict.findings]
+    found = mute(standing)
+    muted = tuple(finding for finding in standing if finding not in found)
+    return Detection(tuple(found), min(moments, default=None), muted)
 
 
 def mute(findings: Iterable[Finding]) -> list[Finding]:

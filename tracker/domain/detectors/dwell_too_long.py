@@ -68,6 +68,7 @@ def _on_the_way_back(facts: Facts, since: datetime, now: datetime) -> Detection:
         category=Category.RETURN,
         cause="return_stalled",
         said=f"On the way back for {days:g} working days.",
+        reach=Reach.STAFF if facts.outbound else None,  # the customer has been told of the return, in its own words
     )
     return _judge(wait, now)
 

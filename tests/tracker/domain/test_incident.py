@@ -1,0 +1,181 @@
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from carriers.vocabulary import Category
+from tests.tracker.domain.building import HOUR, MONDAY, at
+from tracker.domain import incident as incidents
+from tracker.domain.cause import Reach
+from tracker.domain.errors import RuleRefused
+from tracker.domain.finding import Provenance, Signal
+from tracker.domain.incident import LIFE, Command, Incident, State
+from tracker.domain.severity import Severity
+from tracker.domain.thresholds import Thresholds
+
+LIMITS = Thresholds()
+
+
+def incident(**changes: Any) -> Incident:
+    values: dict[str, Any] = {
+        "id": 1,
+        "category": Category.DELAY,
+        "cause": "unexplained",
+        "signal": Signal.STALLED,
+        "provenance": Provenance.INFERRED,
+        "rule": "stalled",
+        "rule_version": 1,
+        "explanation": "No scan.",
+        "state": State.OPEN,
+        "severity": Severity.MEDIUM,
+        "responsible": "carrier",
+        "reach": Reach.CUSTOMER,
+        "action_owner": "carrier",
+        "action": "find_and_move",
+        "action_until": None,
+        "action_otherwise": "enquiry_with_carrier",
+        "opened_at": MONDAY,
+        "changed_at": MONDAY,
+        "next_moment_at": MONDAY,
+    }
+    return Incident(**values | changes)
+
+
+# -------------------------------------------------------------------------------------------------------- the table
+
+
+def test_every_state_has_its_row_and_can_be_reached():
+    assert set(LIFE) == set(State)
+    reached, frontier = {State.OPEN}, {State.OPEN}
+    while frontier:
+        frontier = {after for state in frontier for after in LIFE[state].values()} - reached
+        reached |= frontier
+    assert reached == set(State)
+
+
+@pytest.mark.parametrize("state", [state for state in State if state.is_open])
+def test_any_open_incident_can_be_cured_or_merged(state):
+    assert LIFE[state][Command.RESOLVE] is State.RESOLVED
+    assert LIFE[state][Command.MERGE] is State.MERGED
+
+
+@pytest.mark.parametrize("state", [state for state in State if not state.is_open])
+def test_whatever_is_over_can_come_back(state):
+    assert LIFE[state][Command.REOPEN] is State.OPEN
+
+
+def test_only_what_is_resolved_closes():
+    assert [state for state in State if Command.CLOSE in LIFE[state]] == [State.RESOLVED]
+
+
+@pytest.mark.parametrize("state", list(State))
+@pytest.mark.parametrize("command", list(Command))
+def test_the_table_decides_and_says_what_is_allowed_instead(state, command):
+    held = incident(state=state)
+    if command in LIFE[state]:
+        assert incidents.apply(held, command, at(1)).state is LIFE[state][command]
+        return
+    with pytest.raises(RuleRefused, match=f"is {state} cannot {command}") as refused:
+        incidents.apply(held, command, at(1))
+    assert all(allowed in str(refused.value) for allowed in LIFE[state])
+
+
+# ---------------------------------------------------------------------------------------------- resolved, and back
+
+
+def test_a_resolved_incident_promises_nothing_and_closes_by_itself():
+    resolved = incidents.resolve(incident(promised_update_at=at(9)), "refunded", at(1), close_after=24 * HOUR)
+    assert (resolved.resolved_at, resolved.promised_update_at, resolved.next_moment_at) == (at(1), None, at(25))
+    closed = incidents.close(resolved, at(25))
+    assert (closed.state, closed.closed_at, closed.next_moment_at) == (State.CLOSED, at(25), None)
+
+
+@pytest.mark.parametrize("reason", ["merged", "because", ""])
+def test_a_reason_that_is_none_is_refused_with_those_there_are(reason):
+    with pytest.raises(RuleRefused, match=r"cured_by_carrier.*returned_and_settled") as refused:
+        incidents.resolve(incident(), reason, at(1), close_after=HOUR)
+    assert ", merged" not in str(refused.value)
+
+
+def test_a_reopened_incident_keeps_nothing_of_its_end():
+    ended = incidents.close(incidents.resolve(incident(told_at=MONDAY), "refunded", at(1), close_after=HOUR), at(2))
+    again = incidents.reopen(ended, at(3))
+    fresh = incident(state=State.OPEN, changed_at=at(3), next_moment_at=at(3), reopened=1)
+    assert again == fresh
+
+
+# ------------------------------------------------------------------------------------------------------- promises
+
+
+@given(
+    st.integers(0, 2 * 365 * 24 * 60).map(
+        lambda minutes: datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=minutes)
+    ),
+    st.integers(6, 720),
+    st.sampled_from(["Europe/Madrid", "Asia/Kathmandu", "America/St_Johns", "Pacific/Auckland", "UTC"]),
+)
+def test_a_promise_names_a_time_that_is_neither_too_near_nor_too_late(now, hours, zone):
+    promised = incidents.promise_of_next_update(now, timedelta(hours=hours), zone)
+    assert now + 4 * HOUR <= promised <= now + timedelta(hours=hours)
+    if hours >= 24:
+        assert f"{promised.astimezone(ZoneInfo(zone)):%H:%M:%S.%f}" in ("12:00:00.000000", "18:00:00.000000")
+
+
+@pytest.mark.parametrize(
+    ("now", "hours", "expected"),
+    [
+        ("2026-03-02T09:00", 24, "2026-03-02T18:00"),
+        ("2026-03-02T13:00", 24, "2026-03-03T12:00"),
+        ("2026-03-02T19:00", 24, "2026-03-03T18:00"),
+        ("2026-03-02T09:00", 48, "2026-03-03T18:00"),
+        ("2026-03-28T19:00", 24, "2026-03-29T18:00"),  # over the change of clocks
+    ],
+)
+def test_promises_are_for_noon_or_six_where_the_customer_is(now, hours, expected):
+    madrid = ZoneInfo("Europe/Madrid")
+    moment = datetime.fromisoformat(now).replace(tzinfo=madrid).astimezone(UTC)
+    promised = incidents.promise_of_next_update(moment, timedelta(hours=hours), "Europe/Madrid")
+    assert promised == datetime.fromisoformat(expected).replace(tzinfo=madrid)
+
+
+@pytest.mark.parametrize(
+    ("changes", "hours"),
+    [
+        ({"severity": Severity.CRITICAL}, 24),
+        ({"severity": Severity.HIGH}, 24),
+        ({"severity": Severity.MEDIUM}, 48),
+        ({"severity": Severity.LOW}, 72),
+        ({"category": Category.CUSTOMS, "severity": Severity.HIGH}, 24),
+        ({"category": Category.CUSTOMS, "severity": Severity.HIGH, "silent_updates": 1}, 120),
+    ],
+)
+def test_how_long_a_customer_waits_for_our_next_word_at_the_most(changes, hours):
+    assert incidents.update_cadence(incident(**changes), LIMITS) == hours * HOUR
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"promised_update_at": at(9)}, at(8)),  # an hour to arrive
+        ({"promised_update_at": at(9), "action_until": at(2)}, at(8)),
+        ({"action_until": at(30)}, at(30)),
+        ({"action_until": MONDAY}, at(25)),
+        ({}, at(25)),
+        ({"state": State.RESOLVED, "next_moment_at": at(40)}, at(40)),
+        ({"state": State.CLOSED}, None),
+        ({"state": State.MERGED}, None),
+    ],
+)
+def test_when_the_clock_looks_again(changes, expected):
+    assert incidents.next_moment(incident(**changes), at(1)) == expected
+
+
+@pytest.mark.parametrize("name", ["update_hours_high", "close_after_hours", "stalled_domestic_days"])
+def test_a_setting_that_would_make_the_clock_spin_is_refused(name):
+    assert msgspec.json.decode(b"{}", type=Thresholds) == LIMITS
+    with pytest.raises(msgspec.ValidationError, match=name):
+        msgspec.json.decode(f'{{"{name}": -1}}'.encode(), type=Thresholds)
