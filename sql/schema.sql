@@ -509,7 +509,6 @@ CREATE INDEX schedule_next_moment ON schedule USING btree (next_moment_at) WHERE
 CREATE INDEX schedule_next_poll ON schedule USING btree (shop_id, carrier, account, next_poll_at) WHERE (next_poll_at IS NOT NULL);
 CREATE INDEX shipment_number ON shipment USING btree (tracking_number, shop_id);
 CREATE INDEX shipment_order ON shipment USING btree (order_id);
-CREATE INDEX shipment_shop ON shipment USING btree (shop_id, id);
 CREATE INDEX shipment_undecided ON shipment USING btree (id) WHERE (undecided IS NOT NULL);
 CREATE INDEX unclaimed_number ON unclaimed USING btree (tracking_number, shop_id) WHERE (claimed_by IS NULL);
 ALTER TABLE api_key ADD CONSTRAINT api_key_shop_id_fkey FOREIGN KEY (shop_id) REFERENCES shop(id);

@@ -26,6 +26,7 @@ from notifications.channels import twilio
 from notifications.channels.email import Email, Relay
 from notifications.contract import Channel
 from notifications.delivery import Delivery
+from notifications.policy import Rules
 from sql import migrate
 from sql.connection import Connection
 from tracker import metrics
@@ -204,6 +205,7 @@ async def open_runtime(
             cards={code: adapter.card for code, adapter in adapters.items()},
             calendars=Calendars(),
             vault=Vault(master_key(settings)),
+            rules=_rules(settings),
         )
         async with db.transaction() as conn:
             shop_id = await shops.ensure(conn, settings.shop, clock.now())
@@ -266,6 +268,12 @@ async def _lines(
     return lines
 
 
+def _rules(settings: Settings) -> Rules:
+    """Mail is always planned, since it can wait for a relay; SMS only where there is an account to send them."""
+    channels = {"email", "sms"} if settings.twilio.account_sid else {"email"}
+    return Rules(channels=frozenset(channels))
+
+
 def _delivery(settings: Settings, house: House, stack: AsyncExitStack) -> Delivery:
     channels: list[Channel] = []
     if settings.smtp_url is not None:
@@ -277,7 +285,7 @@ def _delivery(settings: Settings, house: House, stack: AsyncExitStack) -> Delive
         )
         channels.append(twilio.Sms(account))
     links = _Links(settings.public_url.rstrip("/"), house.vault)
-    delivery = Delivery(house.db, channels, links=links, clock=house.clock, chance=house.chance)
+    delivery = Delivery(house.db, channels, links=links, clock=house.clock, chance=house.chance, rules=house.rules)
     stack.push_async_callback(delivery.close)
     return delivery
 

@@ -12,9 +12,44 @@ from structlog.typing import EventDict, Processor
 
 # Ids, counts and kinds. What is not listed is dropped, so that a careless `extra` cannot leak.
 _FIELDS: Final = frozenset(
-    "event level timestamp logger exception account accepted attempt because carrier channel code count due duration"
-    " error failed failure incident_id job kind message_id method notice_id outcome path problem request_id role route"
-    " shipment_id size status until version waiting".split()
+    [
+        "event",
+        "level",
+        "timestamp",
+        "logger",
+        "exception",
+        "account",
+        "accepted",
+        "attempt",
+        "because",
+        "carrier",
+        "channel",
+        "code",
+        "count",
+        "due",
+        "duration",
+        "error",
+        "failed",
+        "failure",
+        "incident_id",
+        "job",
+        "kind",
+        "message_id",
+        "method",
+        "notice_id",
+        "outcome",
+        "path",
+        "problem",
+        "request_id",
+        "role",
+        "route",
+        "shipment_id",
+        "size",
+        "status",
+        "until",
+        "version",
+        "waiting",
+    ]
 )
 _HIDDEN: Final = (
     (re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,}"), "<email>"),

@@ -159,7 +159,6 @@ create table shipment (
 ) with (fillfactor = 80);
 create index shipment_number on shipment (tracking_number, shop_id);
 create index shipment_order on shipment (order_id);
-create index shipment_shop on shipment (shop_id, id);
 create index shipment_undecided on shipment (id) where undecided is not null;
 
 -- Apart from shipment, because an indexed due column is never a HOT update.

@@ -170,7 +170,7 @@ where shop_id = $1 and id = any($2::bigint[])
 order by id desc
 
 -- name: changes(shop_id, after, most)
--- What happened in a shop after a position of the feed. [index: change_position]
+-- What happened in a shop after a position of the feed. [index: change_shop]
 select id, position, kind, at, shipment_id, incident_id, notice_id, return_id, detail
 from change
 where shop_id = $1 and position > $2

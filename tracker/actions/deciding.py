@@ -11,6 +11,7 @@ import msgspec
 from carriers.contract import Card
 from notifications import outbox
 from notifications.contract import Kind
+from notifications.policy import Rules
 from sql.connection import Connection
 from tracker import metrics
 from tracker.clock import Chance, Clock
@@ -34,6 +35,7 @@ class House(msgspec.Struct, frozen=True):
     cards: Mapping[str, Card]
     calendars: Calendars
     vault: Vault
+    rules: Rules = Rules()
 
     async def load(self, conn: Connection, ids: Sequence[int]) -> dict[int, Case]:
         """The cases of these shipments, locked in key order."""
@@ -59,19 +61,17 @@ async def decide_and_save(
     for case in loaded:
         try:
             outcomes.append(decide(case))
-        except (
-            Exception
-        ) as mistake:  # one of the places that must not die: what was received is kept whatever we got wrong
+        except Exception as mistake:  # noqa: BLE001 - what was received is kept, whatever we got wrong
             _log.exception("shipment could not be decided", extra={"shipment_id": case.shipment_id})
             undecided[case.shipment_id] = f"{type(mistake).__name__}: {mistake}"[:500]
     saved = await cases.save(conn, outcomes, now, polled=polled)
     metrics.count_steps((step.incident.category, step.kind) for outcome in saved for step in outcome.steps)
     await cases.mark_undecided(conn, undecided, now + _RETRY)
-    await _tell(conn, saved, now)
+    await _tell(house, conn, saved, now)
     return saved
 
 
-async def _tell(conn: Connection, outcomes: Sequence[Outcome], now: datetime) -> None:
+async def _tell(house: House, conn: Connection, outcomes: Sequence[Outcome], now: datetime) -> None:
     """What is decided is said, and what is no longer true is not: both in the transaction that decided it.
 
     Taken back unsent is silence: nobody hears of the end of a trouble that they were never told of.
@@ -89,7 +89,7 @@ async def _tell(conn: Connection, outcomes: Sequence[Outcome], now: datetime) ->
         if notice.kind is not Kind.INCIDENT_RESOLVED or (notice.shipment_id, notice.subject) not in never_told
     ]
     if notices:
-        await outbox.enqueue(conn, notices, now)
+        await outbox.enqueue(conn, notices, now, house.rules)
 
 
 def _overtaken(outcome: Outcome) -> list[tuple[int, str]]:

@@ -66,7 +66,7 @@ class GroupCommit(Generic[Item, Result]):
                 if not done.done():
                     done.set_exception(failure)
             return
-        except Exception as failure:  # must not die: the rest of the batch is innocent
+        except Exception as failure:  # noqa: BLE001 - the rest of the batch is innocent
             if len(batch) == 1:
                 await self._settle_alone(*batch[0], failure)
                 return
@@ -85,7 +85,7 @@ class GroupCommit(Generic[Item, Result]):
             if other is None:
                 raise failure
             (result,) = await self._commit([other])
-        except Exception as final:  # must not die: it is handed to whoever waits for it
+        except Exception as final:  # noqa: BLE001 - it is handed to whoever waits for it
             if not done.done():
                 done.set_exception(final)
             return
