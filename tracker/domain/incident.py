@@ -89,6 +89,7 @@ REASONS: Final = CLOSING_REASONS - {"merged"}  # that one is written by a merge 
 
 UPDATE_MARGIN: Final = timedelta(hours=1)  # a promised update is written this long before it is due, so that it arrives
 _REVIEW: Final = timedelta(hours=24)
+_SLOW: Final = frozenset({Category.CUSTOMS, Category.RETURN})
 
 
 class Incident(msgspec.Struct, frozen=True, kw_only=True):
@@ -193,9 +194,14 @@ def merge(incident: Incident, into: int | None, now: datetime) -> Incident:
 
 
 def update_cadence(incident: Incident, thresholds: Thresholds) -> timedelta:
-    """How long a customer waits for our next word at the most; customs, once explained, takes its time."""
-    if incident.category is Category.CUSTOMS and incident.silent_updates:
-        return timedelta(hours=thresholds.update_hours_customs_explained)
+    """How long a customer waits for our next word at the most: a day where they must act or harm is high.
+
+    Customs and ways back, once explained, take their time.
+    """
+    if incident.category in _SLOW and incident.silent_updates:
+        return timedelta(hours=thresholds.update_hours_explained)
+    if incident.action_owner == "recipient":
+        return timedelta(hours=thresholds.update_hours_high)
     hours = {
         Severity.CRITICAL: thresholds.update_hours_high,
         Severity.HIGH: thresholds.update_hours_high,

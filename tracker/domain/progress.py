@@ -93,8 +93,8 @@ def _is_news(say: Sayer, kind: Kind, at: datetime, closed: Incident | None) -> b
         return True
     if _is_history(about, at) or now - at > _STALE:
         return False
-    if kind is Kind.SHIPPED:
-        return belief.milestone in (_M.ACCEPTED, _M.IN_TRANSIT, _M.IN_CUSTOMS)
+    if kind is Kind.SHIPPED:  # a trouble that we hear of at the same time is told instead
+        return belief.open_problem is None and belief.milestone in (_M.ACCEPTED, _M.IN_TRANSIT, _M.IN_CUSTOMS)
     if kind is Kind.OUT_FOR_DELIVERY:
         tried = belief.status_detail in ("attempt_failed", "notice_left")
         return not tried and now < _end_of_round(at, about.zone)

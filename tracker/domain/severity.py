@@ -40,4 +40,4 @@ def weigh(
 
 
 _ORDER: Final = tuple(Severity)
-_LEAST: Final = (25, 40, 60)  # of medium, high and critical
+_LEAST: Final = (20, 40, 60)  # of medium, high and critical

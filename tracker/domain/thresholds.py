@@ -30,6 +30,6 @@ class Thresholds(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     update_hours_high: _Cadence = 24
     update_hours_medium: _Cadence = 48
     update_hours_low: _Cadence = 72
-    update_hours_customs_explained: _Cadence = 120
+    update_hours_explained: _Cadence = 120
     close_after_hours: Annotated[float, Meta(ge=0, le=720)] = 24
     polling_after_delivery_days: tuple[_Days, ...] = (0.084, 1, 3, 7, 15)

@@ -151,6 +151,8 @@ def test_promises_are_for_noon_or_six_where_the_customer_is(now, hours, expected
         ({"severity": Severity.LOW}, 72),
         ({"category": Category.CUSTOMS, "severity": Severity.HIGH}, 24),
         ({"category": Category.CUSTOMS, "severity": Severity.HIGH, "silent_updates": 1}, 120),
+        ({"category": Category.RETURN, "severity": Severity.MEDIUM, "silent_updates": 2}, 120),
+        ({"severity": Severity.LOW, "action_owner": "recipient"}, 24),
     ],
 )
 def test_how_long_a_customer_waits_for_our_next_word_at_the_most(changes, hours):
