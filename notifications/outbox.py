@@ -59,6 +59,14 @@ async def supersede(
     return await _stop(conn, unsent, "superseded", because)
 
 
+async def unheard(
+    conn: Connection, shipment_ids: Sequence[int], subjects: Sequence[str], kinds: Sequence[str | None]
+) -> set[tuple[int, str, str | None]]:
+    """Those of these (shipment, subject, kind of notice, or None for any) of which nothing has, or may have, gone out."""
+    rows = await conn.fetch(_sql.unheard, list(shipment_ids), list(subjects), list(kinds))
+    return {(row["shipment_id"], row["subject"], row["kind"]) for row in rows}
+
+
 async def cancel(conn: Connection, notice_ids: Sequence[int], because: str) -> list[Stopped]:
     """Takes these notices back where they are unsent; gives those of which nothing went out."""
     return await _stop(conn, notice_ids, "cancelled", because)

@@ -50,6 +50,19 @@ join notice
     and (wanted.subject is null or notice.subject = wanted.subject)
 where exists (select from message where message.notice_id = notice.id and message.state in ('queued', 'sending'))
 
+-- name: unheard(shipment_ids, subjects, kinds)
+-- Subjects of shipments (of one kind of notice, null: of any) of which nothing went out, nor may have gone out.
+select wanted.shipment_id, wanted.subject, wanted.kind
+from unnest($1::bigint[], $2::text[], $3::text[]) as wanted (shipment_id, subject, kind)
+where not exists (
+    select from notice
+    join message on message.notice_id = notice.id
+    where notice.shipment_id = wanted.shipment_id
+      and notice.subject = wanted.subject
+      and (wanted.kind is null or notice.kind = wanted.kind)
+      and (message.state in ('sending', 'accepted', 'unknown') or message.in_doubt_since is not null)
+)
+
 -- name: stop(notice_ids, state, because)
 -- Holds back whatever of these notices no sender has begun; gives the notices of which nothing went out at all.
 with waiting as materialized (

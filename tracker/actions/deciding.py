@@ -10,7 +10,7 @@ import msgspec
 
 from carriers.contract import Card
 from notifications import outbox
-from notifications.contract import Kind
+from notifications.contract import Kind, Notice
 from notifications.policy import Rules
 from sql.connection import Connection
 from tracker import metrics
@@ -24,6 +24,11 @@ from tracker.vault import Vault
 
 _log = logging.getLogger(__name__)
 _RETRY = timedelta(minutes=5)
+_GO_ON = frozenset({Kind.INCIDENT_CHANGED, Kind.INCIDENT_UPDATE})
+_SEQUELS = _GO_ON | {
+    Kind.INCIDENT_RESOLVED,
+    Kind.CORRECTION,
+}  # what makes sense only to those who heard what was before
 
 
 class House(msgspec.Struct, frozen=True):
@@ -72,24 +77,44 @@ async def decide_and_save(
 
 
 async def _tell(house: House, conn: Connection, outcomes: Sequence[Outcome], now: datetime) -> None:
-    """What is decided is said, and what is no longer true is not: both in the transaction that decided it.
-
-    Taken back unsent is silence: nobody hears of the end of a trouble that they were never told of.
-    """
+    """What is decided is said, and what is no longer true is not: both in the transaction that decided it."""
     overtaken = [stale for outcome in outcomes for stale in _overtaken(outcome)]
     never_told: set[tuple[int, str]] = set()
     if overtaken:
         shipments, subjects = zip(*overtaken, strict=True)
         stopped = await outbox.supersede(conn, shipments, "the state moved on before it was sent", subjects=subjects)
         never_told = {(one.shipment_id, one.subject) for one in stopped if one.kind is Kind.INCIDENT_OPENED}
-    notices = [
-        notice
-        for outcome in outcomes
-        for notice in outcome.notices
-        if notice.kind is not Kind.INCIDENT_RESOLVED or (notice.shipment_id, notice.subject) not in never_told
-    ]
+    notices = await _as_heard(conn, [notice for outcome in outcomes for notice in outcome.notices], never_told)
     if notices:
         await outbox.enqueue(conn, notices, now, house.rules)
+
+
+async def _as_heard(conn: Connection, notices: Sequence[Notice], taken_back: set[tuple[int, str]]) -> list[Notice]:
+    """These notices to people who heard only what really went out (not while sending was stopped, or in shadow mode).
+
+    Nobody hears of the end of a trouble, or of the correction of a word, that they were never told of; and whoever hears
+    of a trouble for the first time is told of it as new.
+    """
+    sequels = [(one.shipment_id, one.subject, _refers_to(one)) for one in notices if one.kind in _SEQUELS]
+    if not sequels:
+        return list(notices)
+    unheard = await outbox.unheard(conn, *zip(*sequels, strict=True))
+    heard = []
+    for notice in notices:
+        subject = notice.shipment_id, notice.subject
+        is_first = subject in taken_back or (*subject, _refers_to(notice)) in unheard
+        if notice.kind not in _SEQUELS or not is_first:
+            heard.append(notice)
+        elif notice.kind in _GO_ON:
+            facts = msgspec.structs.replace(notice.facts, sequel=0)
+            heard.append(msgspec.structs.replace(notice, kind=Kind.INCIDENT_OPENED, facts=facts))
+    return heard
+
+
+def _refers_to(notice: Notice) -> str | None:
+    """The kind of notice that a correction takes back; None for an incident, whatever was said of it."""
+    said = notice.facts.said
+    return None if said == "incident" else said
 
 
 def _overtaken(outcome: Outcome) -> list[tuple[int, str]]:
