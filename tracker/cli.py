@@ -44,7 +44,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--role", choices=["all", "web", "work"], default="all", help="which half runs here (default: all)"
     )
     demo = verbs.add_parser("demo", help="the whole service beside a world of pretend carriers")
-    demo.add_argument("--speed", type=_positive, default=1800.0, help="simulated seconds per second (default: 1800)")
+    demo.add_argument("--speed", type=_positive, default=3600.0, help="simulated seconds per second (default: 3600)")
     demo.add_argument("--seed", default="1", help="another seed, another story (default: 1)")
     demo.add_argument("--port", type=_port, default=8080, help="where to listen (default: 8080)")
     demo.add_argument("--until-settled", action="store_true", help="do not wait: play to the end and sum up")

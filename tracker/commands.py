@@ -69,7 +69,7 @@ async def demo(settings: Settings, given: argparse.Namespace) -> int:
         set_up = await stack.enter_async_context(stage.staged(at_hand, clock, given.seed, faults=True))
         runtime, shop = await _raise_curtain(stack, set_up, clock, given.seed)
         await stack.enter_async_context(bootstrap.ticking(runtime))
-        _say(f"A shop's month at {given.speed:g} times its pace, starting on {clock.now():%A %d %B %Y}.")
+        _say(f"A shop's three weeks at {given.speed:g} times its pace, starting on {clock.now():%A %d %B %Y}.")
         _say(f"  live board and inbox   {await _board_link(runtime.house.db, set_up.settings)}")
         _say(f"  REST and its docs      {set_up.settings.public_url}/api/docs")
         _say("  customers' pages       linked from every parcel and message on the board")
