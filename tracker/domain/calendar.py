@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+_DAY = timedelta(days=1)
 _LONGEST = 400  # days; a calendar without any working day must not loop for ever
 
 
@@ -24,18 +25,17 @@ class Calendar(msgspec.Struct, frozen=True):
 
     def after(self, start: datetime, days: float) -> datetime:
         """The instant when `days` of 24 working hours have passed since `start`; days off do not count."""
-        zone = zone_of(self.zone)
         left = timedelta(days=days)
-        at = start.astimezone(zone)
+        at, day = start.astimezone(UTC), start.astimezone(zone_of(self.zone)).date()
         for _ in range(_LONGEST):
-            midnight = datetime.combine(at.date() + timedelta(days=1), time.min, zone)
-            if self.works_on(at.date()):
-                today = midnight.astimezone(UTC) - at.astimezone(UTC)
-                if left <= today:
-                    return at.astimezone(UTC) + left
-                left -= today
-            at = midnight
-        return at.astimezone(UTC) + left
+            tomorrow = day + _DAY
+            midnight = start_of_day(tomorrow, self.zone)
+            if self.works_on(day):
+                if left <= midnight - at:
+                    return at + left
+                left -= midnight - at
+            at, day = midnight, tomorrow
+        return at + left
 
 
 def lane(zone: str, *countries: Iterable[date]) -> Calendar:
@@ -43,6 +43,7 @@ def lane(zone: str, *countries: Iterable[date]) -> Calendar:
     return Calendar(zone, frozenset().union(*countries))
 
 
+@lru_cache(maxsize=4096)
 def start_of_day(day: date, zone: str) -> datetime:
     """The first instant of a day at a place."""
     return datetime.combine(day, time.min, zone_of(zone)).astimezone(UTC)
@@ -50,7 +51,7 @@ def start_of_day(day: date, zone: str) -> datetime:
 
 def end_of_day(day: date, zone: str) -> datetime:
     """The last second of a day at a place: what a promised date without a time means."""
-    return start_of_day(day + timedelta(days=1), zone) - timedelta(seconds=1)
+    return start_of_day(day + _DAY, zone) - timedelta(seconds=1)
 
 
 @lru_cache(maxsize=512)
