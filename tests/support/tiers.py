@@ -13,7 +13,7 @@ from tracker.store import binaries
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / ".test-results"
-MIRRORS = ("tests/carriers", "tests/notifications", "tests/sql", "tests/tracker")
+MIRRORS = ("tests/bench", "tests/carriers", "tests/notifications", "tests/sql", "tests/tracker")
 ON_BOTH = ("tests/sql", "tests/tracker/store", "tests/notifications")
 NO_TESTS_RAN = 5  # pytest's exit code
 SYSTEM = "system"
