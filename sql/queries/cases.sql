@@ -6,13 +6,18 @@ join shipment s on s.tracking_number = n.number and s.shop_id = n.shop_id and s.
 order by n.position, (s.ended_at is null) desc, s.id desc
 
 -- name: lock(ids)
--- The cases of these shipments, locked in key order.
+-- Locks these shipments in key order; what is read of them comes after, so that it is no older than the lock.
+select id from shipment where id = any($1::bigint[]) order by id for update
+
+-- name: cases(ids)
+-- The cases of shipments that are locked.
 select s.id, s.shop_id, s.contact_id, s.carrier, s.account, s.tracking_number, s.direction, s.origin_country,
        s.destination_country, s.registered_at, s.promised_at, s.essential_date, s.value_amount, s.destination_zone,
        s.belief, s.expectation, s.health, s.announced, s.cured_at, s.ended_at, s.version,
-       o.reference as order_reference, c.time_zone as customer_zone, d.not_found_count,
-       r.id as return_id, r.state as return_state, r.reason as return_reason, r.opened_at as return_opened_at,
-       r.changed_at as return_changed_at, r.settled_as, r.settled_at, r.replacement_id, r.version as return_version
+       s.undecided is not null as undecided, o.reference as order_reference, c.time_zone as customer_zone,
+       d.not_found_count, d.poll_failures, r.id as return_id, r.state as return_state, r.reason as return_reason,
+       r.opened_at as return_opened_at, r.changed_at as return_changed_at, r.settled_as, r.settled_at,
+       r.replacement_id, r.version as return_version
 from shipment s
 join customer_order o on o.id = s.order_id
 join contact c on c.id = s.contact_id
@@ -20,7 +25,6 @@ join schedule d on d.shipment_id = s.id
 left join return_case r on r.shipment_id = s.id
 where s.id = any($1::bigint[])
 order by s.id
-for update of s
 
 -- name: next_moment()
 -- The earliest moment at which a shipment is to be looked at; null where there is none. [index: schedule_next_moment]
@@ -53,12 +57,17 @@ from business_settings
 where shop_id = any($1::bigint[])
 order by shop_id, version desc
 
--- name: events(shipment_ids)
--- Every event of these shipments that the carrier has not withdrawn, for a fold from the beginning.
-select shipment_id, key, occurred_at, occurred_local, tz_certainty, precision, sequence, milestone, status_detail,
-       category, cause, action_owner, informational, code, text, city, country, postcode
-from event
-where shipment_id = any($1::bigint[]) and withdrawn_at is null
+-- name: events(shipment_ids, most)
+-- Every event of these shipments that the carrier has not withdrawn, for a fold from the beginning; of each up to `most`.
+select e.*
+from unnest($1::bigint[]) as s (id)
+cross join lateral (
+    select shipment_id, key, occurred_at, occurred_local, tz_certainty, precision, sequence, milestone, status_detail,
+           category, cause, action_owner, informational, code, text, city, country, postcode
+    from event
+    where shipment_id = s.id and withdrawn_at is null
+    limit $2
+) e
 
 -- name: save_shipments(rows)
 -- What is now believed of each shipment.
@@ -80,17 +89,16 @@ from unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[], $4::boolean[])
     as r (id, next_moment_at, next_poll_at, polled)
 where d.shipment_id = r.id
 
--- name: mark_undecided(ids, reasons, retry_at)
--- Our own mistake kept these from being decided: their events are kept, and the clock tries again; no poll before that.
+-- name: mark_undecided(ids, reasons, retries)
+-- Our own mistake kept these from being decided: their events are kept, and the clock tries again; no poll comes sooner.
 with marked as (
     update shipment s set undecided = r.reason
-    from unnest($1::bigint[], $2::text[]) as r (id, reason)
+    from unnest($1::bigint[], $2::text[], $3::timestamptz[]) as r (id, reason, retry_at)
     where s.id = r.id
-    returning s.id
+    returning s.id, r.retry_at
 )
 update schedule d
-set next_moment_at = $3,
-    next_poll_at = case when d.next_poll_at < $3 then $3 else d.next_poll_at end
+set next_moment_at = m.retry_at, next_poll_at = greatest(d.next_poll_at, m.retry_at)
 from marked m
 where d.shipment_id = m.id
 

@@ -32,9 +32,9 @@ from jsonb_to_recordset($1::jsonb) as r (
 on conflict do nothing
 
 -- name: mark_missing(shipment_ids, seen, now, patience)
--- Polled events that a full answer lacks: missing at first, withdrawn when a later answer lacks them too; seen again, they are back.
+-- Polled events that a full answer lacks, or states otherwise: missing at first, withdrawn when a later answer lacks them too; seen again, they are back.
 with judged as (
-    select e.id, (e.shipment_id || ' ' || e.key = any($2::text[])) as is_seen
+    select e.id, (e.shipment_id || ' ' || e.key || ' ' || e.variant = any($2::text[])) as is_seen
     from event e
     where e.shipment_id = any($1::bigint[]) and e.source = 'poll'
 )
@@ -77,7 +77,11 @@ set poll_lease_until = null, next_poll_at = r.until
 from unnest($1::bigint[], $2::bigint[], $3::timestamptz[]) as r (id, token, until)
 where d.shipment_id = r.id and d.poll_token = r.token
 
--- name: settle_unread(shipment_ids, now)
--- A readable answer about these shipments: earlier ones that could not be read have nothing more to tell. [index: observation_unread]
+-- name: settle_unread(shipment_ids, now, newest)
+-- A newer answer about these shipments: earlier ones that could not be read have nothing more to tell. [index: observation_unread]
 update observation set settled_at = $2
-where shipment_id = any($1::bigint[]) and problem is not null and settled_at is null
+where shipment_id = any($1::bigint[]) and problem is not null and settled_at is null and not id = any($3::bigint[])
+
+-- name: lock_numbers(keys)
+-- Registering and unknown pushes of one number take turns, so that neither misses the other.
+select pg_advisory_xact_lock(k) from unnest($1::bigint[]) as k

@@ -16,7 +16,7 @@ set placed_at = coalesce(o.placed_at, excluded.placed_at),
 returning id
 
 -- name: insert_shipment(row, now)
--- A new shipment and whom to tell about it; nothing when a simultaneous call was first.
+-- A new shipment and whom to tell about it.
 with given as (
     select *
     from jsonb_to_record($1::jsonb) as r (
@@ -30,10 +30,6 @@ with given as (
     insert into contact (shop_id, name, email, phone, language, time_zone, company, street, city)
     select shop_id, name, email, phone, language, customer_zone, company, street, city
     from given
-    where not exists (
-        select 1 from shipment s
-        where s.shop_id = given.shop_id and s.carrier = given.carrier
-          and s.tracking_number = given.tracking_number and s.order_id = given.order_id)
     returning id
 )
 insert into shipment (
@@ -46,7 +42,6 @@ select shop_id, order_id, told.id, carrier, account, service, tracking_number, c
        (select r.id from shipment r where r.id = given.replaces_id and r.shop_id = given.shop_id), $2
 from given
 cross join told
-on conflict (shop_id, carrier, tracking_number, order_id) do nothing
 returning id, link_version
 
 -- name: ensure_account(shop_id, carrier, account)

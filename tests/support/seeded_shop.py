@@ -37,7 +37,7 @@ from tracker.actions.register import (
     register,
 )
 from tracker.clock import Chance, SteppedClock
-from tracker.store import calendars, cases
+from tracker.store import calendars
 from tracker.store.calendars import Calendars
 from tracker.store.db import Database
 from tracker.vault import Vault
@@ -373,9 +373,8 @@ async def add_doubts(life: Life) -> None:
             carrier="correos", account="default", shipment_id=life.shipments[8], http_status=503, failure=FailureKind.CARRIER_DOWN,
         )  # fmt: skip
         await intake.take_in(house, conn, [pushed, unclaimed, refused])
-        await cases.mark_undecided(
-            conn, {life.shipments[14]: "ValueError: more than 500 events"}, now + timedelta(minutes=5)
-        )
+        mistake = "update shipment set undecided = 'ValueError: more than 500 events' where id = $1"
+        await conn.execute(mistake, life.shipments[14])
         await conn.execute(_POLLING.answered, shop.id, "correos", "default", now - timedelta(minutes=3))
         await conn.execute(_POLLING.count_calls, shop.id, "dhl_unified", "default", now.date(), 118)
         await conn.execute(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from sql.connection import Connection
 from tracker.actions.deciding import House, decide_and_save
-from tracker.domain.decision import Case, Outcome, decide
 from tracker.store import cases
 
 BATCH = 200
@@ -27,9 +26,5 @@ async def _look_at(house: House, conn: Connection, most: int) -> int:
     now = house.clock.now()
     ids = await cases.due(conn, now, most)
     loaded = await house.load(conn, ids) if ids else {}
-
-    def one(case: Case) -> Outcome:
-        return decide(case, now, draw=house.chance.random())
-
-    await decide_and_save(house, conn, list(loaded.values()), one, now)
+    await decide_and_save(house, conn, list(loaded.values()), {}, now)
     return len(loaded)

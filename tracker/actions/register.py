@@ -18,7 +18,6 @@ from sql.connection import Connection
 from tracker.actions import intake
 from tracker.actions.deciding import House, decide_and_save
 from tracker.domain.calendar import end_of_day
-from tracker.domain.decision import Case, Outcome, decide
 from tracker.domain.errors import FieldsWrong, Wrong
 from tracker.feeds import calendars as holidays
 from tracker.store import calendars
@@ -153,20 +152,11 @@ async def register(house: House, shop: Shop, given: Registration) -> Registered:
     await _ensure_calendars(house, sorted({checked.origin, given.destination.country}))
 
     async def work(conn: Connection) -> Registered:
+        await intake.lock_numbers(house, conn, [(shop.id, checked.carrier, checked.number)])
         found = await _find(conn, shop, checked, given)
-        if found is not None:
-            return found
-        made = await _insert(house, conn, shop, checked, given)
-        return made or await _existing(conn, shop, checked, given)
+        return found or await _insert(house, conn, shop, checked, given)
 
     return await house.db.retrying(work, idempotent=True)
-
-
-async def _existing(conn: Connection, shop: Shop, checked: _Checked, given: Registration) -> Registered:
-    """The shipment that a simultaneous call has made in the meantime."""
-    found = await _find(conn, shop, checked, given)
-    assert found is not None  # the unique key that refused ours belongs to it
-    return found
 
 
 async def _find(conn: Connection, shop: Shop, checked: _Checked, given: Registration) -> Registered | None:
@@ -174,9 +164,7 @@ async def _find(conn: Connection, shop: Shop, checked: _Checked, given: Registra
     return Registered(row["id"], row["link_version"], created=False) if row else None
 
 
-async def _insert(
-    house: House, conn: Connection, shop: Shop, checked: _Checked, given: Registration
-) -> Registered | None:
+async def _insert(house: House, conn: Connection, shop: Shop, checked: _Checked, given: Registration) -> Registered:
     now = house.clock.now()
     value = given.order.value
     order_id = await conn.fetchval(
@@ -192,8 +180,7 @@ async def _insert(
         msgspec.json.encode(_row(shop, checked, given) | {"order_id": order_id, "registered_at": now}),
         now,
     )
-    if row is None:
-        return None
+    assert row is not None  # simultaneous calls about one number take turns
     shipment_id = row["id"]
     account = given.account or "default"
     await conn.execute(_SQL.ensure_account, shop.id, checked.carrier, account)
@@ -205,12 +192,8 @@ async def _insert(
     detail = {"carrier": checked.carrier, "order": given.order.reference}
     await conn.execute(_SQL.insert_change, shop.id, shipment_id, now, msgspec.json.encode(detail))
     case = (await house.load(conn, [shipment_id]))[shipment_id]
-
-    def first_look(case: Case) -> Outcome:
-        return decide(case, now, draw=house.chance.random())
-
-    await decide_and_save(house, conn, [case], first_look, now)
-    await intake.take_up(house, conn, case)
+    waiting = await intake.take_up(conn, case)
+    await decide_and_save(house, conn, [case], {shipment_id: waiting}, now)
     return Registered(shipment_id, row["link_version"], created=True)
 
 

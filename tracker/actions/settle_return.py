@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from sql import queries
 from sql.connection import Connection
-from tracker.actions.deciding import House, decide_and_save
+from tracker.actions.deciding import Heard, House, decide_and_save
 from tracker.domain import returns
-from tracker.domain.decision import Case, News, Outcome, decide
-from tracker.domain.errors import NotFound
+from tracker.domain.errors import NotFound, RuleRefused
 
 _SQL = queries.topic("work")
 
@@ -20,15 +19,13 @@ async def settle(house: House, shop_id: int, return_id: int, settled_as: str, re
         shipment_id = await conn.fetchval(_SQL.shipment_of_return, return_id, shop_id)
         if shipment_id is None:
             raise NotFound(f"no return ret_{return_id}")
+        if replacement_id == shipment_id:
+            raise RuleRefused("a parcel does not replace itself")
         if replacement_id is not None and not await conn.fetchval(_SQL.owns_shipment, replacement_id, shop_id):
             raise NotFound(f"no shipment shp_{replacement_id} to replace it")
         case = (await house.load(conn, [shipment_id]))[shipment_id]
         assert case.returned is not None  # found by it
         settled = returns.settle(case.returned, settled_as, replacement_id, now)
-
-        def one(case: Case) -> Outcome:
-            return decide(case, now, draw=house.chance.random(), news=News(settled=settled))
-
-        await decide_and_save(house, conn, [case], one, now)
+        await decide_and_save(house, conn, [case], {shipment_id: Heard(settled=settled)}, now)
 
     await house.db.retrying(attempt)

@@ -9,10 +9,10 @@ import msgspec
 
 from sql import queries
 from sql.connection import Connection
-from tracker.actions.deciding import House, decide_and_save
+from tracker.actions.deciding import Heard, House, decide_and_save
 from tracker.domain import incident as incidents
 from tracker.domain.cause import Reach
-from tracker.domain.decision import Case, News, Outcome, decide
+from tracker.domain.decision import Case
 from tracker.domain.errors import NotFound, RuleRefused
 from tracker.domain.finding import Provenance
 from tracker.domain.incident import Command, Incident, Step
@@ -59,11 +59,7 @@ async def work(house: House, shop_id: int, incident_id: int, order: Order) -> No
             actor=order.actor,
             detail=_detail(order),
         )
-
-        def one(case: Case) -> Outcome:
-            return decide(case, now, draw=house.chance.random(), news=News(commanded=(step,)))
-
-        await decide_and_save(house, conn, [case], one, now)
+        await decide_and_save(house, conn, [case], {shipment_id: Heard(commanded=(step,))}, now)
 
     await house.db.retrying(attempt)
 

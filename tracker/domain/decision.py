@@ -64,6 +64,8 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     incidents: tuple[Incident, ...]
     returned: ReturnCase | None
     not_found: int
+    poll_failures: int
+    undecided: bool  # events were kept that `belief` does not hold, because of a mistake of ours
     version: int
 
 

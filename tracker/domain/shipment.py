@@ -137,15 +137,17 @@ def append(belief: Belief, events: Sequence[TrackingEvent]) -> Belief | None:
 
     The keys must be new to the shipment: a correction of an event that was folded is never an append.
     """
-    placed = sorted(((position(event), event) for event in events), key=lambda pair: pair[0])
-    if not placed:
-        return belief
-    restated = len({event.key for event in events}) < len(events)
-    if restated or (belief.last is not None and placed[0][0] <= belief.last):
+    if not continues(belief, events):
         return None
-    for place, event in placed:
+    for place, event in sorted(((position(event), event) for event in events), key=lambda pair: pair[0]):
         belief = _step(belief, place, event)
     return belief
+
+
+def continues(belief: Belief, events: Sequence[TrackingEvent]) -> bool:
+    """Whether these events all come after those that were folded, and none of them twice."""
+    restated = len({event.key for event in events}) < len(events)
+    return not restated and (belief.last is None or all(position(event) > belief.last for event in events))
 
 
 def variant(event: TrackingEvent) -> str:
@@ -347,6 +349,7 @@ __all__ = [
     "Precision",
     "Stated",
     "append",
+    "continues",
     "expect",
     "fold",
     "position",

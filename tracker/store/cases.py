@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -56,12 +56,17 @@ async def due(conn: Connection, now: datetime, most: int) -> list[int]:
 async def load(
     conn: Connection, ids: Sequence[int], calendars: Calendars, carrier_names: Mapping[str, str]
 ) -> dict[int, Case]:
-    """Lock these shipments in key order and load all that a decision needs, with four statements at the most."""
-    rows = await conn.fetch(_SQL.lock, sorted(set(ids)))
-    if not rows:
+    """Lock these shipments in key order and load all that a decision needs, with five statements at the most.
+
+    The rows are read by a statement of their own: one that had to wait for its locks would see the locked rows as they
+    are, and all rows joined to them as they were before it waited.
+    """
+    locked = [row["id"] for row in await conn.fetch(_SQL.lock, sorted(set(ids)))]
+    if not locked:
         return {}
+    rows = await conn.fetch(_SQL.cases, locked)
     incidents = defaultdict(list)
-    for row in await conn.fetch(_SQL.incidents, [row["id"] for row in rows]):
+    for row in await conn.fetch(_SQL.incidents, locked):
         incidents[row["shipment_id"]].append(_incident(row))
     shops = {row["shop_id"] for row in rows}
     thresholds = {row["shop_id"]: _thresholds(row["body"]) for row in await conn.fetch(_SQL.settings, list(shops))}
@@ -78,18 +83,23 @@ async def load(
     }
 
 
-async def events_of(conn: Connection, ids: Sequence[int]) -> dict[int, list[TrackingEvent]]:
-    """All events of these shipments that still count, for a fold from the beginning."""
+async def events_of(conn: Connection, ids: Sequence[int], most: int) -> dict[int, list[TrackingEvent]]:
+    """All events of these shipments that still count, for a fold from the beginning; of each up to `most`."""
     found: dict[int, list[TrackingEvent]] = {shipment_id: [] for shipment_id in ids}
-    for row in await conn.fetch(_SQL.events, list(ids)):
+    if not found:
+        return {}
+    for row in await conn.fetch(_SQL.events, list(ids), most):
         found[row["shipment_id"]].append(_event(row))
     return found
 
 
-async def save(conn: Connection, outcomes: Sequence[Outcome], now: datetime, *, polled: bool) -> list[Outcome]:
+async def save(
+    conn: Connection, outcomes: Sequence[Outcome], now: datetime, *, polled: Collection[int]
+) -> list[Outcome]:
     """Write what was decided; returns the outcomes with the ids that new incidents were given.
 
-    Statements depend on what kinds of news there are, not on how many.
+    `polled` are shipments that a carrier has just been asked about. Statements depend on what kinds of news there are,
+    not on how many.
     """
     if not outcomes:
         return []
@@ -99,7 +109,7 @@ async def save(conn: Connection, outcomes: Sequence[Outcome], now: datetime, *, 
         [outcome.case.shipment_id for outcome in outcomes],
         [outcome.next_moment_at for outcome in outcomes],
         [outcome.next_poll_at for outcome in outcomes],
-        [polled] * len(outcomes),
+        [outcome.case.shipment_id in polled for outcome in outcomes],
     )
     outcomes = await _save_incidents(conn, outcomes, now)
     moved = [outcome for outcome in outcomes if outcome.returned != outcome.case.returned]
@@ -111,10 +121,11 @@ async def save(conn: Connection, outcomes: Sequence[Outcome], now: datetime, *, 
     return list(outcomes)
 
 
-async def mark_undecided(conn: Connection, reasons: Mapping[int, str], retry_at: datetime) -> None:
-    """Our own mistake: keep the events, show the shipment as undecided, try again at `retry_at`."""
+async def mark_undecided(conn: Connection, reasons: Mapping[int, tuple[str, datetime]]) -> None:
+    """Our own mistake: keep the events, show these shipments as undecided and why, and try again at the moment given."""
     if reasons:
-        await conn.execute(_SQL.mark_undecided, list(reasons), list(reasons.values()), retry_at)
+        why, retries = zip(*reasons.values(), strict=True)
+        await conn.execute(_SQL.mark_undecided, list(reasons), why, retries)
 
 
 async def _save_incidents(conn: Connection, outcomes: Sequence[Outcome], now: datetime) -> list[Outcome]:
@@ -173,7 +184,8 @@ def _into(incident: Incident, outcome: Outcome, ids: Mapping[tuple[int, str, str
     """A merged incident with the id of the one that its story goes on in, which may have been made just now."""
     if incident.state is not State.MERGED or incident.merged_into is not None:
         return incident
-    named = next(step.detail.get("into", "") for step in outcome.steps if step.incident.id == incident.id)
+    merges = (step for step in outcome.steps if step.incident.id == incident.id and step.kind == "merged")
+    named = next(merges).detail["into"]
     category, _, cause = named.partition(".")
     return msgspec.structs.replace(incident, merged_into=ids.get((outcome.case.shipment_id, category, cause)))
 
@@ -307,6 +319,8 @@ def _case(
         incidents=incidents,
         returned=_return_case(row),
         not_found=row["not_found_count"],
+        poll_failures=row["poll_failures"],
+        undecided=row["undecided"],
         version=row["version"],
     )
 

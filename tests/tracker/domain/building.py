@@ -120,6 +120,8 @@ def case(**changes: Any) -> Case:
         "incidents": (),
         "returned": None,
         "not_found": 0,
+        "poll_failures": 0,
+        "undecided": False,
         "version": 1,
     }
     return Case(**values | changes)
