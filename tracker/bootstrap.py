@@ -212,7 +212,7 @@ async def open_runtime(
         lines = await _lines(settings, adapters, shop_id, house, stack)
         async with db.transaction() as conn:
             await shops.ensure_accounts(conn, list(lines))
-        pushes = GroupCommit(partial(_commit, house), instead=intake.quarantined, away=intake.AWAY)
+        pushes = GroupCommit(partial(_commit, house), instead=intake.quarantined, away=intake.AWAY, weigh=_events_of)
         runtime = Runtime(
             settings=settings,
             house=house,
@@ -224,6 +224,11 @@ async def open_runtime(
         )
         yield runtime
         await runtime.intake.close()
+
+
+def _events_of(observation: Observation) -> int:
+    """What an observation costs: its events; one at the least, since it is kept in any case."""
+    return max(1, sum(len(said.report.events) for said in observation.said))
 
 
 async def _commit(house: House, batch: Sequence[Observation]) -> Sequence[Taken]:

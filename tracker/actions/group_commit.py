@@ -19,6 +19,7 @@ class Overloaded(Exception):
 class GroupCommit(Generic[Item, Result]):
     """Collects items while a batch is being committed; flushes as soon as none is in flight.
 
+    A batch weighs at most `most`, by `weigh`, unless a single item does: a transaction must not grow with what waits.
     `commit` makes a batch durable and gives one result per item. A batch that fails is halved until the item at fault
     stands alone: then `instead` may name what to commit in its place, else only its sender sees the failure. Failures of
     a kind in `away` say nothing of any item (the database is gone): every sender of the batch sees them at once.
@@ -30,11 +31,12 @@ class GroupCommit(Generic[Item, Result]):
         *,
         instead: Callable[[Item, Exception], Item | None] = lambda _item, _failure: None,
         away: tuple[type[Exception], ...] = (),
+        weigh: Callable[[Item], int] = lambda _item: 1,
         most: int = 200,
         waiting: int = 5000,
     ) -> None:
         self._commit, self._instead, self._away = commit, instead, away
-        self._most, self._limit = most, waiting
+        self._weigh, self._most, self._limit = weigh, most, waiting
         self._queue: list[tuple[Item, asyncio.Future[Result]]] = []
         self._flushing: asyncio.Task[None] | None = None
 
@@ -55,8 +57,18 @@ class GroupCommit(Generic[Item, Result]):
 
     async def _flush(self) -> None:
         while self._queue:
-            batch, self._queue = self._queue[: self._most], self._queue[self._most :]
+            size = self._size_of_next()
+            batch, self._queue = self._queue[:size], self._queue[size:]
             await self._settle(batch)
+
+    def _size_of_next(self) -> int:
+        """How many of those that wait, oldest first, go together."""
+        weight = 0
+        for size, (item, _) in enumerate(self._queue):
+            weight += self._weigh(item)
+            if size > 0 and weight > self._most:
+                return size
+        return len(self._queue)
 
     async def _settle(self, batch: Sequence[tuple[Item, asyncio.Future[Result]]]) -> None:
         try:
