@@ -21,9 +21,7 @@ def main() -> None:
     """Each measurement by itself, since they share the machine."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(MEASUREMENTS)}; all when left out")
-    parser.add_argument(
-        "--full", action="store_true", help="more rounds and more parcels, for steadier medians"
-    )
+    parser.add_argument("--full", action="store_true", help="more rounds and more parcels, for steadier medians")
     given = parser.parse_args()
     unknown = set(given.names) - MEASUREMENTS.keys()
     if unknown:
