@@ -19,9 +19,15 @@ from tracker.web.services import SERVICES, Services
 Site = TestClient[web.Request, web.Application]
 
 
+_LIVED = pytest.StashKey[str]()
+
+
 @pytest.fixture(scope="session")
-def seeded(postgres: Server) -> Generator[str]:
-    """The name of a database in which a shop has lived for a fortnight."""
+def seeded(postgres: Server, pytestconfig: pytest.Config) -> Generator[str]:
+    """The name of a database in which a shop has lived for a fortnight; one for all folders that ask for it."""
+    if _LIVED in pytestconfig.stash:
+        yield pytestconfig.stash[_LIVED]
+        return
     name = support.run(postgres.clone())
 
     async def live() -> None:
@@ -29,6 +35,7 @@ def seeded(postgres: Server) -> Generator[str]:
             await seeded_shop.live_a_fortnight(database)
 
     support.run(live())
+    pytestconfig.stash[_LIVED] = name
     yield name
     support.run(postgres.drop(name))
 
