@@ -39,7 +39,7 @@ from tracker.actions.poll import Line, Rounds
 from tracker.clock import Chance, Clock, token_bytes
 from tracker.jobs.housekeeping import keep_house
 from tracker.jobs.schedule import Repeated, Ticker
-from tracker.settings import Settings, SettingsWrong
+from tracker.settings import CarrierSettings, Settings, SettingsWrong
 from tracker.store import shops
 from tracker.store.binaries import EmbeddedPostgresError
 from tracker.store.calendars import Calendars
@@ -63,6 +63,11 @@ def carrier_settings() -> dict[str, frozenset[str]]:
         code: _COMMON | {*adapter.card.settings, *adapter.card.optional}
         for code, adapter in registry.adapters().items()
     }
+
+
+def missing_settings(account: CarrierSettings) -> list[str]:
+    """The credentials that this account's carrier asks for and that are not given."""
+    return [name for name in registry.card(account.carrier).settings if name not in account.values]
 
 
 class Runtime(msgspec.Struct, frozen=True):
@@ -222,8 +227,8 @@ async def open_runtime(
             delivery=_delivery(settings, house, stack),
             stopping=asyncio.Event(),
         )
+        stack.push_async_callback(pushes.close)
         yield runtime
-        await runtime.intake.close()
 
 
 def _events_of(observation: Observation) -> int:
@@ -249,7 +254,7 @@ async def _lines(
     for configured in settings.carriers:
         adapter = adapters[configured.carrier]
         card, values = adapter.card, configured.values
-        missing = [name for name in card.settings if name not in values]
+        missing = missing_settings(configured)
         if missing:
             mistakes.append(f"carriers.{card.code}: account {configured.account} needs {', '.join(missing)}")
             continue

@@ -7,6 +7,7 @@ import asyncio
 import json
 import sys
 import tempfile
+import zlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -52,7 +53,10 @@ async def serve(settings: Settings, given: argparse.Namespace) -> int:
             await stack.enter_async_context(bootstrap.ticking(runtime))
         if given.role in ("all", "web"):
             _say(f"listening on http://{settings.listen}")
-            _say(f"live board, for one visit: {await _board_link(runtime.house.db, settings)}")
+            if sys.stderr.isatty():  # a working link has no place in a container's logs
+                _say(f"live board, for one visit: {await _board_link(runtime.house.db, settings)}")
+            else:
+                _say("live board: `tracker link` gives a link for one visit")
         await bootstrap.until_asked_to_stop(runtime.stopping)
     return 0
 
@@ -97,7 +101,7 @@ async def _raise_curtain(stack: AsyncExitStack, set_up: stage.Stage, clock: Cloc
     settings = set_up.settings
     url = await stack.enter_async_context(bootstrap.database_url(settings))
     await bootstrap.bring_up_to_date(settings, url)
-    runtime = await stack.enter_async_context(bootstrap.open_runtime(settings, url, clock, Chance(hash_seed(seed))))
+    runtime = await stack.enter_async_context(bootstrap.open_runtime(settings, url, clock, Chance(_number_of(seed))))
     await stack.enter_async_context(bootstrap.listening(runtime))
     async with runtime.house.db.transaction() as conn:
         key = await access.create_key(conn, settings.shop.code, "the demo's shop", _WRITE)
@@ -110,9 +114,9 @@ async def _raise_curtain(stack: AsyncExitStack, set_up: stage.Stage, clock: Cloc
     return runtime, shop
 
 
-def hash_seed(seed: str) -> int:
+def _number_of(seed: str) -> int:
     """A number from the seed's text, the same in every process."""
-    return int.from_bytes(seed.encode()) % 2**32
+    return zlib.crc32(seed.encode())
 
 
 def _at_hand(settings: Settings, directory: Path, port: int) -> Settings:
@@ -121,6 +125,7 @@ def _at_hand(settings: Settings, directory: Path, port: int) -> Settings:
         settings,
         data_directory=directory,
         database_url=None,
+        database_owner_url=None,
         secret_key=None,
         listen=f"127.0.0.1:{port}",
         public_url=f"http://127.0.0.1:{port}",

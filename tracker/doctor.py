@@ -13,7 +13,7 @@ import msgspec
 from sql import migrate
 from tracker import bootstrap
 from tracker.actions import access
-from tracker.settings import Settings
+from tracker.settings import CarrierSettings, Settings
 from tracker.store.db import Database
 
 _PATIENCE = 5.0  # seconds for one connection
@@ -98,14 +98,15 @@ def _carriers(settings: Settings) -> list[Check]:
     if not settings.carriers:
         known = ", ".join(sorted(bootstrap.carrier_settings()))
         return [Check("missing", "carriers", f"none configured: add [carriers.<code>]; known: {known}")]
-    return [
-        Check(
-            "ok",
-            f"carrier {one.carrier}",
-            f"account {one.account}, asked at {one.values.get('base_url', 'its own address')}",
-        )
-        for one in settings.carriers
-    ]
+    return [_account(one) for one in settings.carriers]
+
+
+def _account(one: CarrierSettings) -> Check:
+    missing = bootstrap.missing_settings(one)
+    if missing:
+        return Check("wrong", f"carrier {one.carrier}", f"account {one.account} needs {', '.join(missing)}")
+    where = one.values.get("base_url", "its own address")
+    return Check("ok", f"carrier {one.carrier}", f"account {one.account}, asked at {where}")
 
 
 async def _mail(settings: Settings) -> Check:

@@ -8,15 +8,18 @@ holds it: `smtp_url_file`, `TRACKER_SMTP_URL_FILE`.
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
+from zoneinfo import available_timezones
 
 import msgspec
 from msgspec import Meta
 
+_SECONDS: Final = re.compile(r"[0-9]+(\.[0-9]+)?")
 _PREFIX: Final = "TRACKER_"
 _SECRETS: Final = frozenset({"database_url", "database_owner_url", "secret_key", "smtp_url", "auth_token"})
 _OUTSIDE: Final = frozenset({"TRACKER_CONFIG"})  # read before the settings: where the file is
@@ -247,6 +250,9 @@ def _accounts(table: Any, carriers: Mapping[str, frozenset[str]], mistakes: list
             mistakes.append(f"carriers.{code}: no such carrier; known: {', '.join(sorted(carriers))}")
             continue
         further = section.get("accounts", {})
+        if not isinstance(further, dict) or not all(isinstance(one, dict) for one in further.values()):
+            mistakes.append(f"carriers.{code}.accounts: must hold a section per account")
+            continue
         own = {name: value for name, value in section.items() if name != "accounts"}
         for account, values in {**({"default": own} if own else {}), **further}.items():
             prefix = f"carriers.{code}." if account == "default" else f"carriers.{code}.accounts.{account}."
@@ -287,8 +293,26 @@ def _contradictions(settings: Settings) -> Iterator[str]:
             "secret_key: needed with a database of your own, so that every process has the same;"
             " make one with: python3 -c 'import secrets; print(secrets.token_hex(32))'"
         )
+    if settings.database_owner_url is not None and settings.database_url is None:
+        yield "database_owner_url: names the owner of database_url, which is not given"
+    if settings.port > 65535:
+        yield "listen: a port is at most 65535"
+    if settings.shop.time_zone not in available_timezones():
+        yield f"shop.time_zone: {settings.shop.time_zone!r} is no IANA name such as Europe/Madrid"
+    yield from _carrier_mistakes(settings.carriers)
     if settings.secret_key is not None and len(settings.secret_key) < 32:
         yield "secret_key: at least 32 characters"
     twilio = settings.twilio
     if twilio.account_sid is not None and (twilio.auth_token is None or twilio.sender is None):
         yield "twilio: account_sid needs auth_token and sender beside it"
+
+
+def _carrier_mistakes(accounts: tuple[CarrierSettings, ...]) -> Iterator[str]:
+    for one in accounts:
+        for name, value in one.values.items():
+            if name in ("base_url", "auth_url") and urlsplit(value).scheme not in ("http", "https"):
+                yield f"carriers.{one.carrier}.{name}: must begin with http:// or https://"
+            elif name == "calls_per_day" and not value.isdecimal():
+                yield f"carriers.{one.carrier}.calls_per_day: a whole number"
+            elif name == "spacing" and not _SECONDS.fullmatch(value):
+                yield f"carriers.{one.carrier}.spacing: seconds, such as 0.5"

@@ -111,7 +111,7 @@ async def decide_and_save(
             if news[case.shipment_id].is_peoples:
                 raise  # people must not believe that it was done
             _log.exception("shipment could not be decided", extra={"shipment_id": case.shipment_id})
-            undecided[case.shipment_id] = (f"{type(mistake).__name__}: {mistake}"[:500], now + _RETRY)
+            undecided[case.shipment_id] = (type(mistake).__name__, now + _RETRY)  # its words may quote an event
     polled = {shipment_id for shipment_id, one in heard.items() if one.not_found is not None}
     saved = await cases.save(conn, outcomes, now, polled=polled)
     metrics.count_steps((step.incident.category, step.kind) for outcome in saved for step in outcome.steps)
