@@ -9,8 +9,9 @@ import pytest
 from aiohttp import web
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright
 
-from tests.support.seeded import make_site, seeded, shop_services
+from tests.support.seeded import seeded, shop_services
 from tracker.actions import access
+from tracker.web.app import make_app
 from tracker.web.services import Services
 
 __all__ = ["seeded", "shop_services"]
@@ -81,7 +82,7 @@ def find_chromium() -> str:
 
 @pytest.fixture
 async def town(shop_services: Services) -> AsyncGenerator[Town]:
-    runner = web.AppRunner(make_site(shop_services))
+    runner = web.AppRunner(make_app(shop_services))
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     async with async_playwright() as playwright:

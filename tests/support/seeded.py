@@ -13,8 +13,8 @@ from tests.support import seeded_shop
 from tests.support.postgres import Server
 from tracker.actions import access
 from tracker.store.db import Database
-from tracker.web import console, customer
-from tracker.web.services import SERVICES, Services
+from tracker.web.app import make_app
+from tracker.web.services import Services
 
 Site = TestClient[web.Request, web.Application]
 
@@ -47,18 +47,9 @@ async def shop_services(postgres: Server, seeded: str) -> AsyncGenerator[Service
         yield seeded_shop.services_of(seeded_shop.open_house(database, seeded_shop.NOW))
 
 
-def make_site(services: Services) -> web.Application:
-    """The two faces alone."""
-    app = web.Application()
-    app[SERVICES] = services
-    console.add_routes(app)
-    customer.add_routes(app)
-    return app
-
-
 @pytest.fixture
 async def site(shop_services: Services, aiohttp_client: Callable[..., Awaitable[Site]]) -> Site:
-    return await aiohttp_client(make_site(shop_services))
+    return await aiohttp_client(make_app(shop_services))
 
 
 @pytest.fixture

@@ -7,10 +7,11 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
 from tests.support import seeded_shop
-from tests.support.seeded import Site, make_site
+from tests.support.seeded import Site
 from tests.support.statements import counting
 from tracker.actions import access
 from tracker.store.db import Database
+from tracker.web.app import make_app
 from tracker.web.console import door, today
 from tracker.web.services import Services
 
@@ -341,7 +342,7 @@ async def test_the_number_of_statements_does_not_grow_with_what_there_is_to_show
 ):
     async def statements(services: Services, path: str) -> list[str]:
         counted_services, counted = counting(services)
-        client = await aiohttp_client(make_site(counted_services))
+        client = await aiohttp_client(make_app(counted_services))
         await client.get(await new_link(services))
         counted.statements.clear()
         assert (await client.get(path)).status == 200
@@ -357,7 +358,7 @@ async def test_the_number_of_statements_does_not_grow_with_what_there_is_to_show
 
 async def test_the_board_reads_and_never_writes(board, shop_services, aiohttp_client):
     counted_services, counted = counting(shop_services)
-    client = await aiohttp_client(make_site(counted_services))
+    client = await aiohttp_client(make_app(counted_services))
     await client.get(await new_link(shop_services), allow_redirects=False)
     counted.statements.clear()
     shipment_id = await shipment_of(shop_services, "customs_documents")
