@@ -1,0 +1,99 @@
+from pathlib import Path
+
+import pytest
+
+from tracker.settings import Settings, SettingsWrong, known_variables, load
+
+CARRIERS = {"ups": frozenset({"base_url", "auth_url", "calls_per_day", "spacing", "client_id", "client_secret"})}
+
+
+def read(text: str, tmp_path: Path, **environment: str) -> Settings:
+    file = tmp_path / "tracker.toml"
+    file.write_text(text)
+    return load(CARRIERS, environment=environment, file=file)
+
+
+def mistakes_of(text: str, tmp_path: Path, **environment: str) -> list[str]:
+    with pytest.raises(SettingsWrong) as caught:
+        read(text, tmp_path, **environment)
+    return caught.value.mistakes
+
+
+def test_nothing_given_is_a_service_for_this_machine(tmp_path: Path):
+    settings = read("", tmp_path)
+    assert (settings.database_url, settings.host, settings.port, settings.carriers) == (None, "127.0.0.1", 8080, ())
+
+
+def test_the_environment_goes_over_the_file(tmp_path: Path):
+    settings = read('[shop]\nname = "File"\ncountry = "PT"', tmp_path, TRACKER_SHOP_NAME="Environment")
+    assert (settings.shop.name, settings.shop.country) == ("Environment", "PT")
+
+
+def test_a_secret_may_stand_in_a_file(tmp_path: Path):
+    (tmp_path / "relay").write_text("smtps://user:pass@relay.example:465\n")
+    (tmp_path / "ups").write_text("quiet\n")
+    settings = read(
+        f'smtp_url_file = "{tmp_path}/relay"\n[carriers.ups]\nclient_id = "a"\nclient_secret_file = "{tmp_path}/ups"',
+        tmp_path,
+    )
+    assert settings.smtp_url == "smtps://user:pass@relay.example:465"
+    assert settings.carriers[0].values == {"client_id": "a", "client_secret": "quiet"}
+    assert "pass" not in repr(settings) + repr(settings.twilio) + repr(settings.carriers)
+
+
+def test_a_carrier_may_have_several_accounts(tmp_path: Path):
+    settings = read('[carriers.ups]\nclient_id = "a"\n[carriers.ups.accounts.north]\nclient_id = "b"', tmp_path)
+    assert [(one.account, one.values["client_id"]) for one in settings.carriers] == [("default", "a"), ("north", "b")]
+
+
+def test_all_mistakes_are_named_at_once(tmp_path: Path):
+    mistakes = mistakes_of(
+        'listen = "nowhere"\nsmtp_connections = 1000\ncolour = "red"\n[shop]\ncountry = "Spain"\n'
+        '[carriers.ups]\nclient = "a"\n[carriers.nobody]\nkey = "b"',
+        tmp_path,
+        TRACKER_TICK_SECONDS="soon",
+        TRACKER_NOTHING="1",
+    )
+    named = " ".join(mistakes)
+    words = ["listen", "smtp_connections", "colour", "shop.country", "carriers.ups.client", "carriers.nobody"]
+    assert [word for word in [*words, "tick_seconds", "TRACKER_NOTHING"] if word not in named] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ('database_url = "mysql://x"', "database_url"),
+        ('database_url = "postgresql://x"', "secret_key"),
+        ('database_owner_url = "postgresql://x"', "database_owner_url"),
+        ('secret_key = "short"', "secret_key"),
+        ('listen = "127.0.0.1:99999"', "listen"),
+        ('[shop]\ntime_zone = "Nowhere/X"', "shop.time_zone"),
+        ('[twilio]\naccount_sid = "AC1"', "twilio"),
+        ('[carriers.ups]\nbase_url = "nonsense"', "carriers.ups.base_url"),
+        ('[carriers.ups]\ncalls_per_day = "many"', "carriers.ups.calls_per_day"),
+        ('[carriers.ups]\nspacing = "nan"', "carriers.ups.spacing"),
+        ('[carriers.ups]\naccounts = "north"', "carriers.ups.accounts"),
+        ('[carriers.ups.accounts]\nnorth = "x"', "carriers.ups.accounts"),
+        ('carriers = "ups"', "carriers"),
+        ('shop = "mine"', "shop"),
+        ('smtp_url_file = "/nowhere/at/all"', "smtp_url_file"),
+        ("listen = [", "tracker.toml"),
+    ],
+)
+def test_a_mistake_is_told_by_its_name(tmp_path: Path, text: str, named: str):
+    assert any(named in mistake for mistake in mistakes_of(text, tmp_path))
+
+
+def test_a_file_that_was_named_must_be_there(tmp_path: Path):
+    with pytest.raises(SettingsWrong, match="no such file"):
+        load(CARRIERS, environment={}, file=tmp_path / "gone.toml")
+
+
+def test_every_variable_is_known_by_its_name():
+    known = known_variables(CARRIERS)
+    assert {
+        "TRACKER_DATABASE_URL",
+        "TRACKER_SMTP_URL_FILE",
+        "TRACKER_SHOP_NAME",
+        "TRACKER_CARRIERS_UPS_CLIENT_ID",
+    } <= known
