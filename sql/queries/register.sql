@@ -38,8 +38,7 @@ insert into shipment (
     essential_date, value_amount, value_currency, items, customs, replaces_id, registered_at)
 select shop_id, order_id, told.id, carrier, account, service, tracking_number, carrier_reference, direction,
        origin_country, destination_country, destination_postcode, destination_zone, shipped_at, promised_at,
-       essential_date, value_amount, value_currency, items, customs,
-       (select r.id from shipment r where r.id = given.replaces_id and r.shop_id = given.shop_id), $2
+       essential_date, value_amount, value_currency, items, customs, replaces_id, $2
 from given
 cross join told
 returning id, link_version

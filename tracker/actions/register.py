@@ -21,9 +21,10 @@ from tracker.domain.calendar import end_of_day
 from tracker.domain.errors import FieldsWrong, Wrong
 from tracker.feeds import calendars as holidays
 from tracker.store import calendars
+from tracker.store.storable import storable
 from tracker.vault import hash_token
 
-_SQL = queries.topic("register")
+_SQL, _WORK = queries.topic("register"), queries.topic("work")
 _YEARS = range(1990, 2101)  # beyond them neither zones nor working days can be reckoned with
 _Text = Annotated[str, Meta(min_length=1, max_length=200)]
 _Country = Annotated[str, Meta(pattern="^[A-Z]{2}$")]
@@ -148,6 +149,7 @@ class _Checked(msgspec.Struct, frozen=True):
 
 async def register(house: House, shop: Shop, given: Registration) -> Registered:
     """Register a parcel; a repeat gives the same shipment. Raises FieldsWrong naming every wrong field."""
+    given = storable(given)
     checked = _check(house, shop, given)
     await _ensure_calendars(house, sorted({checked.origin, given.destination.country}))
 
@@ -167,6 +169,9 @@ async def _find(conn: Connection, shop: Shop, checked: _Checked, given: Registra
 async def _insert(house: House, conn: Connection, shop: Shop, checked: _Checked, given: Registration) -> Registered:
     now = house.clock.now()
     value = given.order.value
+    replaces = int(given.replaces.removeprefix("shp_")) if given.replaces else None
+    if replaces is not None and not await conn.fetchval(_WORK.owns_shipment, replaces, shop.id):
+        raise FieldsWrong([Wrong("/replaces", f"no shipment {given.replaces}")])
     order_id = await conn.fetchval(
         _SQL.upsert_order,
         shop.id,
