@@ -83,7 +83,7 @@ def build_parser() -> argparse.ArgumentParser:
     reading.add_argument("--json", action="store_true")
 
     sandbox = verbs.add_parser("sandbox", help="only the world of pretend carriers, to develop against")
-    sandbox.add_argument("--listen", default="127.0.0.1:8090", metavar="HOST:PORT")
+    sandbox.add_argument("--listen", type=_address, default="127.0.0.1:8090", metavar="HOST:PORT")
     sandbox.add_argument("--seed", default="1")
     return parser
 
@@ -170,6 +170,13 @@ def _positive(text: str) -> float:
     if not 1 <= value <= 100_000:
         raise argparse.ArgumentTypeError("between 1 and 100000")
     return value
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host:
+        raise argparse.ArgumentTypeError("a host and a port, such as 127.0.0.1:8090")
+    return host, _port(port)
 
 
 def _port(text: str) -> int:

@@ -53,10 +53,7 @@ async def serve(settings: Settings, given: argparse.Namespace) -> int:
             await stack.enter_async_context(bootstrap.ticking(runtime))
         if given.role in ("all", "web"):
             _say(f"listening on http://{settings.listen}")
-            if sys.stderr.isatty():  # a working link has no place in a container's logs
-                _say(f"live board, for one visit: {await _board_link(runtime.house.db, settings)}")
-            else:
-                _say("live board: `tracker link` gives a link for one visit")
+            _say(f"live board, for one visit from this machine: {await _board_link(runtime.house.db, settings)}")
         await bootstrap.until_asked_to_stop(runtime.stopping)
     return 0
 
@@ -203,11 +200,11 @@ async def partners_rotate(settings: Settings, given: argparse.Namespace) -> int:
 
 async def sandbox(_settings: Settings, given: argparse.Namespace) -> int:
     """Only the pretend carriers, in real time, from today on."""
-    host, _, port = given.listen.rpartition(":")
+    host, port = given.listen
     clock = RealClock()
     world = World.seeded(given.seed, clock.now(), stage.PARCELS)
-    _say(f"pretend carriers on http://{given.listen} (dhl_unified, ups, correos); parcels: /_sandbox/parcels")
-    await server.run(host, int(port), world, clock)
+    _say(f"pretend carriers on http://{host}:{port} (dhl_unified, ups, correos); parcels: /_sandbox/parcels")
+    await server.run(host, port, world, clock)
     return 0
 
 

@@ -286,8 +286,8 @@ def _contradictions(settings: Settings) -> Iterator[str]:
         ("public_url", settings.public_url, ("http", "https")),
         ("twilio.base_url", settings.twilio.base_url, ("http", "https")),
     ):
-        if url is not None and urlsplit(url).scheme not in schemes:
-            yield f"{name}: must begin with {' or '.join(f'{scheme}://' for scheme in schemes)}"
+        if url is not None and not _is_url(url, schemes):
+            yield f"{name}: must be an address that begins with {' or '.join(f'{scheme}://' for scheme in schemes)}"
     if settings.database_url is not None and settings.secret_key is None:
         yield (
             "secret_key: needed with a database of your own, so that every process has the same;"
@@ -307,11 +307,19 @@ def _contradictions(settings: Settings) -> Iterator[str]:
         yield "twilio: account_sid needs auth_token and sender beside it"
 
 
+def _is_url(text: str, schemes: tuple[str, ...]) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in schemes and (parts.port is None or parts.port > 0)
+    except ValueError:  # urlsplit finds brackets and ports that make no sense
+        return False
+
+
 def _carrier_mistakes(accounts: tuple[CarrierSettings, ...]) -> Iterator[str]:
     for one in accounts:
         for name, value in one.values.items():
-            if name in ("base_url", "auth_url") and urlsplit(value).scheme not in ("http", "https"):
-                yield f"carriers.{one.carrier}.{name}: must begin with http:// or https://"
+            if name in ("base_url", "auth_url") and not _is_url(value, ("http", "https")):
+                yield f"carriers.{one.carrier}.{name}: must be an address that begins with http:// or https://"
             elif name == "calls_per_day" and not value.isdecimal():
                 yield f"carriers.{one.carrier}.calls_per_day: a whole number"
             elif name == "spacing" and not _SECONDS.fullmatch(value):
