@@ -43,7 +43,7 @@ from tracker.settings import CarrierSettings, Settings, SettingsWrong
 from tracker.store import shops
 from tracker.store.binaries import EmbeddedPostgresError
 from tracker.store.calendars import Calendars
-from tracker.store.db import Database
+from tracker.store.db import AWAY, Database
 from tracker.store.embedded import EmbeddedPostgres, attach_dsn
 from tracker.vault import Vault
 from tracker.web.app import make_app
@@ -217,7 +217,7 @@ async def open_runtime(
         lines = await _lines(settings, adapters, shop_id, house, stack)
         async with db.transaction() as conn:
             await shops.ensure_accounts(conn, list(lines))
-        pushes = GroupCommit(partial(_commit, house), instead=intake.quarantined, away=intake.AWAY, weigh=_events_of)
+        pushes = GroupCommit(partial(_commit, house), instead=intake.quarantined, away=AWAY, weigh=_events_of)
         runtime = Runtime(
             settings=settings,
             house=house,

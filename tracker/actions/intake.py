@@ -12,7 +12,6 @@ from datetime import timedelta
 from typing import Final
 from zlib import crc32
 
-import asyncpg
 import msgspec
 
 from carriers.contract import Estimate, Report, TrackingEvent
@@ -21,17 +20,13 @@ from tracker.actions.deciding import Heard, House, decide_and_save
 from tracker.domain.decision import Case
 from tracker.domain.shipment import expect, variant
 from tracker.store import cases, observations
-from tracker.store.db import CommitUnknown, ConnectionLost
 from tracker.store.observations import Observation, Said
 from tracker.store.storable import storable
 
-__all__ = ["AWAY", "Observation", "Said", "Taken", "lock_numbers", "quarantined", "take_in", "take_up"]
+__all__ = ["Observation", "Said", "Taken", "lock_numbers", "quarantined", "take_in", "take_up"]
 
 _PATIENCE: Final = timedelta(minutes=30)  # between the two full answers that lack an event before it is withdrawn
 _TURNS: Final = 64  # locks that all numbers share; more would fill PostgreSQL's table of locks
-
-# The database is gone, and what was sent may be sent again: nothing is wrong with any observation.
-AWAY: Final = (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, ConnectionLost, CommitUnknown)
 
 _Place = tuple[int, int]  # of a report: which observation of the batch, which report of that
 _Number = tuple[int, str, str]  # shop, carrier, tracking number

@@ -61,7 +61,7 @@ class Ticker:
         task = asyncio.create_task(self._drain(name, job))
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
-        await task
+        await asyncio.shield(task)  # the scheduler cancels what it waits for when it shuts down
 
     async def _drain(self, name: str, job: Job) -> None:
         try:

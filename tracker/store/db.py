@@ -12,6 +12,8 @@ from sql import migrate
 from sql.connection import Connection
 
 if TYPE_CHECKING:
+    from asyncpg.pool import PoolAcquireContext
+
     Pool = asyncpg.Pool[asyncpg.Record]
 else:  # asyncpg's classes are generic in their stubs only
     Pool = asyncpg.Pool
@@ -19,6 +21,7 @@ else:  # asyncpg's classes are generic in their stubs only
 Result = TypeVar("Result")
 
 STATEMENT_TIMEOUT = timedelta(seconds=30)
+LENDING_TIMEOUT = timedelta(seconds=5)
 
 _ATTEMPTS = 5
 _FIRST_PAUSE = timedelta(milliseconds=5)
@@ -35,6 +38,19 @@ class CommitUnknown(Exception):
     """The connection was lost while committing: the work may be done or not, so it was not done again."""
 
 
+# The database cannot be reached, has no room left, or was stopped in the middle: nobody's mistake, and it passes.
+AWAY = (
+    OSError,  # refused, reset, no such socket, and every time-out; nothing else near a query touches a device
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.OperatorInterventionError,  # among them "starting up" after a crash, and a statement that ran out of time
+    asyncpg.InsufficientResourcesError,
+    asyncpg.TransactionRollbackError,
+    ConnectionLost,
+    CommitUnknown,
+)
+
+
 class Database:
     """A pool whose connections all live in one schema.
 
@@ -45,7 +61,9 @@ class Database:
     - `jit` is off: our queries are short, and compiling one costs more than running it.
     - `idle_in_transaction_session_timeout` ends a transaction that somebody forgot: one open transaction keeps dead
       rows alive, and claims slow down to a crawl within seconds.
-    - `statement_timeout` bounds what one statement may cost.
+    - `statement_timeout` bounds what one statement may cost. A server that is frozen, or cut off without a word, cannot
+      keep it: so we stop waiting by our own clock a little later, and wait 5 seconds at the most to be lent a connection,
+      and to have one that was left in the middle of a statement back in order.
     - `jsonb` travels as bytes both ways, so that msgspec alone reads and writes JSON.
     """
 
@@ -70,6 +88,7 @@ class Database:
             min_size=min_size,
             max_size=max_size,
             init=prepare,
+            command_timeout=(statement_timeout + LENDING_TIMEOUT).total_seconds(),
             server_settings=server_settings(schema, application_name, statement_timeout),
         )
         return cls(pool, schema)
@@ -87,14 +106,18 @@ class Database:
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
         """A connection outside a transaction: each statement commits by itself."""
-        async with self._pool.acquire() as connection:
+        async with self._lend() as connection:
             yield connection
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
         """A connection in a transaction that commits at the end of the block, or rolls back on an exception."""
-        async with self._pool.acquire() as connection, connection.transaction():
+        async with self._lend() as connection, connection.transaction():
             yield connection
+
+    def _lend(self) -> "PoolAcquireContext[asyncpg.Record]":
+        """A connection; TimeoutError where none is free for too long."""
+        return self._pool.acquire(timeout=LENDING_TIMEOUT.total_seconds())
 
     async def retrying(self, work: Callable[[Connection], Awaitable[Result]], *, idempotent: bool = False) -> Result:
         """Runs `work(connection)` in a transaction, up to five times, and returns its result.
@@ -111,7 +134,7 @@ class Database:
         return await self._attempt(work, idempotent=idempotent)
 
     async def _attempt(self, work: Callable[[Connection], Awaitable[Result]], *, idempotent: bool) -> Result:
-        async with self._pool.acquire() as connection:
+        async with self._lend() as connection:
             committing = False
             try:
                 async with connection.transaction():

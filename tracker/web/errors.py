@@ -8,14 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Final
 
-import asyncpg
 import msgspec
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from tracker.actions.group_commit import Overloaded
 from tracker.domain.errors import FieldsWrong, NotFound, RuleRefused
-from tracker.store.db import CommitUnknown, ConnectionLost
+from tracker.store.db import AWAY
 
 _log = logging.getLogger(__name__)
 
@@ -23,18 +22,7 @@ REQUEST_ID: Final = web.RequestKey("request_id", str)
 CONTENT_TYPE: Final = "application/problem+json"
 RETRY_AFTER: Final = "5"  # seconds; senders that do not read it come back on their own schedule
 
-# The database cannot be reached, has no room left, or was stopped in the middle: nobody's mistake, and it passes.
-_AWAY: Final = (
-    OSError,  # refused, reset, no such socket, and every time-out; nothing else under the handlers touches a device
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.TransactionRollbackError,
-    ConnectionLost,
-    CommitUnknown,
-    Overloaded,
-)
+_AWAY: Final = (*AWAY, Overloaded)
 _PATH: Final = re.compile(r" - at `(?P<path>\$.*)`$")
 _ANY: Final = "[...]"  # how msgspec writes a member whose name is free
 _MEMBER: Final = re.compile(r"(?:missing required|contains unknown) field `(?P<name>[^`]*)`")
