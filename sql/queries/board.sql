@@ -45,27 +45,26 @@ order by i.weight desc, i.promised_update_at, i.id
 -- name: parcels(before, milestone, health, look_at, most)
 -- Parcels below an id, newest first; of `look_at` of them those in this milestone and health, and how far the look went. [index: shipment_pkey]
 with looked_at as materialized (
-    select s.id, s.order_id, s.contact_id, s.carrier, s.tracking_number, s.direction, s.destination_country,
-           s.destination_zone, s.milestone, s.status_detail, s.health, s.promised_at, s.belief, s.expectation,
-           s.undecided is not null as is_undecided
-    from shipment s
-    where s.id < $1
-    order by s.id desc
+    select id, milestone, health
+    from shipment
+    where id < $1
+    order by id desc
     limit $4
 )
-select p.id, p.carrier, p.tracking_number, p.direction, p.destination_country, p.destination_zone, p.milestone,
-       p.status_detail, p.health, p.promised_at, p.belief, p.expectation, p.is_undecided,
+select s.id, s.carrier, s.tracking_number, s.direction, s.destination_country, s.destination_zone, s.milestone,
+       s.status_detail, s.health, s.promised_at, s.belief, s.expectation, s.undecided is not null as is_undecided,
        o.reference as order_reference, c.city, e.last_id, e.looked_at
 from (select min(id) as last_id, count(*) as looked_at from looked_at) e
 left join lateral (
-    select *
+    select id
     from looked_at
     where ($2::text is null or milestone = $2) and ($3::text is null or health = $3)
     order by id desc
-    limit $5) p on true
-left join customer_order o on o.id = p.order_id
-left join contact c on c.id = p.contact_id
-order by p.id desc
+    limit $5) chosen on true
+left join shipment s on s.id = chosen.id
+left join customer_order o on o.id = s.order_id
+left join contact c on c.id = s.contact_id
+order by s.id desc
 
 -- name: parcel_counts(look_at)
 -- How the newest parcels fare, by milestone and health. [index: shipment_pkey]
@@ -76,8 +75,7 @@ group by milestone, health
 -- name: messages(before, channel, state, look_at, most)
 -- Messages below an id, newest first; of `look_at` of them those of this channel and state, and how far the look went. [index: message_pkey]
 with looked_at as materialized (
-    select id, notice_id, contact_id, channel, language, state, state_because, due_at, attempts, subject, body,
-           created_at, accepted_at
+    select id, channel, state
     from message
     where id < $1
     order by id desc
@@ -89,11 +87,12 @@ select m.id, m.channel, m.language, m.state, m.state_because, m.due_at, m.attemp
        case when m.channel = 'sms' then c.phone else c.email end as address, c.name, e.last_id, e.looked_at
 from (select min(id) as last_id, count(*) as looked_at from looked_at) e
 left join lateral (
-    select *
+    select id
     from looked_at
     where ($2::text is null or channel = $2) and ($3::text is null or state = $3)
     order by id desc
-    limit $5) m on true
+    limit $5) chosen on true
+left join message m on m.id = chosen.id
 left join notice n on n.id = m.notice_id
 left join contact c on c.id = m.contact_id
 order by m.id desc

@@ -197,8 +197,8 @@ def _can_do(linked: Linked, carrier: str, trouble: Trouble | None, writer: Write
         if linked.direction == "return" or kind is None:
             return ()
         return (spoken.phrase("can_do", kind, gaps),)
-    kind = trouble.action if spoken.knows("can_do", trouble.action) else "nothing"
-    said = spoken.phrase("can_do", kind, gaps)
+    keys = (f"{trouble.category}.{trouble.cause}", trouble.category)
+    said = spoken.phrase("can_do", next((key for key in keys if spoken.knows("can_do", key)), "nothing"), gaps)
     otherwise = _said(writer, "otherwise") if trouble.action_owner == "recipient" else None
     if otherwise is None:
         return (said,)

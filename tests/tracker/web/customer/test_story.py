@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from carriers.vocabulary import STATUS_DETAILS, Milestone
+from notifications.languages import speech
 from tracker.domain.cause import TABLE, Reach
 from tracker.domain.returns import SETTLEMENTS, ReturnState
 from tracker.domain.shipment import Belief, Expectation
@@ -74,6 +75,16 @@ def test_every_cause_that_customers_are_told_of_says_all_that_they_ask(code):
         assert told.tone == "trouble", (category, cause)
         assert all((told.happened, told.expected, told.doing, told.can_do, told.next_word)), (category, cause)
         assert not SPEAKS_OF_A_MAIL.search(everything(told)), (category, cause, everything(told))
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_what_customers_can_do_is_as_particular_on_the_page_as_in_the_letter(code):
+    letters, page = speech(code, code), words.language(code)
+
+    for category, cause in TOLD:
+        for key in (f"cause.{category}.{cause}", f"category.{category}"):
+            if letters.knows(f"{key}.can_do"):
+                assert page.knows("can_do", key.partition(".")[2]), key
 
 
 def test_the_weightiest_incident_speaks():
