@@ -12,7 +12,6 @@ from tracker.actions.register import CustomerInput, DestinationInput, OrderInput
 from tracker.domain.decision import Case
 from tracker.domain.errors import FieldsWrong
 
-
 _IN_LINE = """
 select count(*) from pg_locks l join pg_database d on d.oid = l.database
 where not l.granted and d.datname = current_database()
