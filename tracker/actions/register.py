@@ -103,7 +103,7 @@ class Registration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     destination: DestinationInput
     shop: str | None = None
     carrier: str | None = None
-    account: str | None = None
+    account: Annotated[str, Meta(min_length=1, max_length=40)] | None = None
     service: Annotated[str, Meta(max_length=100)] | None = None
     carrier_reference: Annotated[str, Meta(max_length=100)] | None = None
     shipped_at: datetime | None = None
