@@ -172,11 +172,12 @@ def _positive(text: str) -> float:
     return value
 
 
-def _address(text: str) -> tuple[str, int]:
+def _address(text: str) -> str:
     host, _, port = text.rpartition(":")
     if not host:
         raise argparse.ArgumentTypeError("a host and a port, such as 127.0.0.1:8090")
-    return host, _port(port)
+    _port(port)
+    return text
 
 
 def _port(text: str) -> int:

@@ -51,6 +51,12 @@ async def serve(settings: Settings, given: argparse.Namespace) -> int:
             await stack.enter_async_context(bootstrap.listening(runtime))
         if given.role in ("all", "work"):  # entered last: it ends while the doors still say that we are going
             await stack.enter_async_context(bootstrap.ticking(runtime))
+            channels = ", ".join(runtime.delivery.channels)
+            _say(
+                f"at work; messages go by {channels}"
+                if channels
+                else "at work; messages wait: no channel is configured"
+            )
         if given.role in ("all", "web"):
             _say(f"listening on http://{settings.listen}")
             _say(f"live board, for one visit from this machine: {await _board_link(runtime.house.db, settings)}")
@@ -200,11 +206,11 @@ async def partners_rotate(settings: Settings, given: argparse.Namespace) -> int:
 
 async def sandbox(_settings: Settings, given: argparse.Namespace) -> int:
     """Only the pretend carriers, in real time, from today on."""
-    host, port = given.listen
+    host, _, port = given.listen.rpartition(":")
     clock = RealClock()
     world = World.seeded(given.seed, clock.now(), stage.PARCELS)
-    _say(f"pretend carriers on http://{host}:{port} (dhl_unified, ups, correos); parcels: /_sandbox/parcels")
-    await server.run(host, port, world, clock)
+    _say(f"pretend carriers on http://{given.listen} (dhl_unified, ups, correos); parcels: /_sandbox/parcels")
+    await server.run(host, int(port), world, clock)
     return 0
 
 

@@ -24,7 +24,8 @@ from tracker.store import calendars
 from tracker.store.storable import storable
 from tracker.vault import hash_token
 
-_SQL, _WORK = queries.topic("register"), queries.topic("work")
+_SQL = queries.topic("register")
+_WORK = queries.topic("work")
 _YEARS = range(1990, 2101)  # beyond them neither zones nor working days can be reckoned with
 _Text = Annotated[str, Meta(min_length=1, max_length=200)]
 _Country = Annotated[str, Meta(pattern="^[A-Z]{2}$")]
