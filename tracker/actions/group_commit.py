@@ -56,10 +56,17 @@ class GroupCommit(Generic[Item, Result]):
             await self._flushing
 
     async def _flush(self) -> None:
-        while self._queue:
-            size = self._size_of_next()
-            batch, self._queue = self._queue[:size], self._queue[size:]
-            await self._settle(batch)
+        batch: list[tuple[Item, asyncio.Future[Result]]] = []
+        try:
+            while self._queue:
+                size = self._size_of_next()
+                batch, self._queue = self._queue[:size], self._queue[size:]
+                await self._settle(batch)
+        finally:  # cancelled, since the process is going down: nobody else will answer these
+            for _, done in (*batch, *self._queue):
+                if not done.done():
+                    done.set_exception(Overloaded("the service is stopping"))
+            self._queue.clear()
 
     def _size_of_next(self) -> int:
         """How many of those that wait, oldest first, go together."""
@@ -73,6 +80,7 @@ class GroupCommit(Generic[Item, Result]):
     async def _settle(self, batch: Sequence[tuple[Item, asyncio.Future[Result]]]) -> None:
         try:
             results = await self._commit([item for item, _ in batch])
+            settled = list(zip(batch, results, strict=True))
         except self._away as failure:
             for _, done in batch:
                 if not done.done():
@@ -87,7 +95,7 @@ class GroupCommit(Generic[Item, Result]):
             await self._settle(batch[:middle])
             await self._settle(batch[middle:])
             return
-        for (_, done), result in zip(batch, results, strict=True):
+        for (_, done), result in settled:
             if not done.done():
                 done.set_result(result)
 

@@ -182,8 +182,8 @@ def _live(
 
 
 def _handled(step: Step, detection: Detection) -> Step:
-    """What stands when people resolve an incident is dealt with, muted or not: it opens nothing again."""
-    if step.kind != "resolved":
+    """What stands when people resolve or merge an incident is dealt with, muted or not: it opens nothing again."""
+    if step.kind not in ("resolved", "merged"):
         return step
     incident = step.incident
     keys = (finding.key for finding in (*detection.findings, *detection.muted) if speaks_of(finding, incident))

@@ -94,3 +94,61 @@ async def test_a_sender_that_goes_away_takes_nothing_with_it():
     assert await staying == 20
     await group.close()
     assert commits.batches == [[1, 2]]
+
+
+async def test_a_sender_of_a_fault_that_goes_away_harms_nobody():
+    commits = Commits(poison=5)
+    group: GroupCommit[int, int] = GroupCommit(commits)
+    tasks = [asyncio.create_task(group.submit(item)) for item in (1, 5, 2)]
+    await commits.begun.wait()
+    tasks[1].cancel()
+    commits.may_end.set()
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [results[0], results[2]] == [10, 20]
+
+
+async def test_a_stand_in_that_fails_too_is_its_senders_failure():
+    commits = Commits(poison=5)
+    group: GroupCommit[int, int] = GroupCommit(commits, instead=lambda item, _failure: item + 5)
+    innocent, at_fault = await submit(group, commits, 1, 5)
+    assert innocent == 10
+    assert isinstance(at_fault, ZeroDivisionError)
+
+
+async def test_closing_waits_for_all_that_was_submitted():
+    commits = Commits()
+    group: GroupCommit[int, int] = GroupCommit(commits, most=1)
+    tasks = [asyncio.create_task(group.submit(item)) for item in (1, 2, 3)]
+    await commits.begun.wait()
+    closing = asyncio.create_task(group.close())
+    await asyncio.sleep(0)
+    assert not closing.done()
+    commits.may_end.set()
+    await closing
+    assert commits.batches == [[1], [2], [3]]
+    assert await asyncio.gather(*tasks) == [10, 20, 30]
+
+
+async def test_a_commit_that_is_cancelled_leaves_nobody_waiting_for_ever():
+    """The process is going down in the middle of a commit."""
+    commits = Commits()
+    group: GroupCommit[int, int] = GroupCommit(commits)
+    tasks = [asyncio.create_task(group.submit(1))]
+    await commits.begun.wait()
+    tasks.append(asyncio.create_task(group.submit(2)))
+    await asyncio.sleep(0)
+    assert group._flushing is not None
+    group._flushing.cancel()
+    async with asyncio.timeout(5):
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [type(one) for one in results] == [Overloaded, Overloaded]
+
+
+async def test_a_commit_that_forgets_an_answer_fails_loudly():
+    async def forgetful(batch: Sequence[int]) -> list[int]:
+        return []
+
+    group: GroupCommit[int, int] = GroupCommit(forgetful)
+    async with asyncio.timeout(5):
+        with pytest.raises(ValueError, match="argument"):
+            await group.submit(1)
