@@ -21,6 +21,7 @@ from carriers import signature
 from sql.connection import Connection
 from tracker.actions.deciding import House
 from tracker.actions.group_commit import GroupCommit
+from tracker.bootstrap import INTAKE_LANES
 from tracker.clock import SteppedClock
 from tracker.web.errors import answer_problems
 from tracker.web.passage import add_headers, note_request
@@ -46,7 +47,7 @@ class Floor:
         self._house, self._order = house, recording.order
         self._secrets = (plan.secret,)
         self._scripts = {push_id: _scripts(recording, plan, news) for push_id, news in plan.pushes.items()}
-        self._pushes: GroupCommit[str, None] = GroupCommit(self._commit)
+        self._pushes: GroupCommit[str, None] = GroupCommit(self._commit, lanes=INTAKE_LANES)
 
     async def take(self, request: web.Request) -> web.Response:
         raw = await request.read()

@@ -41,7 +41,6 @@ class Work(msgspec.Struct, kw_only=True):
     rendered: Rendered | None
     message_id: str | None
     health: Health
-    shadow: bool
 
 
 class Conversation(msgspec.Struct, frozen=True):
@@ -161,7 +160,6 @@ def _kept(works: Sequence[Work]) -> tuple[list[object], ...]:
 
 
 def _claim(row: asyncpg.Record, channel: str) -> Claim:
-    fields = row.keys()
     return Claim(
         id=row["id"],
         token=row["lease_token"],
@@ -175,8 +173,9 @@ def _claim(row: asyncpg.Record, channel: str) -> Claim:
         valid_until=row["valid_until"],
         in_doubt_since=row["in_doubt_since"],
         attempt=row["attempts"],
-        started_at=row["started_at"] if "started_at" in fields else None,
+        started_at=row.get("started_at"),
         notice_state=row["notice_state"],
+        shadow=row.get("shadow", False),
     )
 
 
@@ -212,7 +211,6 @@ def _work(row: asyncpg.Record, channel: str) -> Work:
         rendered=_rendered(row),
         message_id=row["message_id"],
         health=Health(row["failures"], row["paused_until"]),
-        shadow=row["shadow"],
     )
 
 

@@ -125,7 +125,7 @@ class Lane:
         return work.claim.in_doubt_since is not None and not self._channel.repeatable
 
     def _to_show(self, work: Work) -> bool:
-        return work.shadow and not self._to_ask(work)
+        return work.claim.shadow and not self._to_ask(work)
 
     async def _show(self, works: Sequence[Work]) -> None:
         if not works:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final
 
 import msgspec
 
@@ -13,7 +12,6 @@ from notifications.contract import Accepted, FailureClass, Recipient, SendFailed
 from notifications.policy import Planned, Reach, Rules
 
 QUEUED, SENDING, ACCEPTED, FAILED, EXPIRED, UNKNOWN = "queued", "sending", "accepted", "failed", "expired", "unknown"
-_STILL_WANTED: Final = frozenset({"planned", "sent"})
 
 
 class Claim(msgspec.Struct, kw_only=True):
@@ -33,6 +31,7 @@ class Claim(msgspec.Struct, kw_only=True):
     attempt: int
     started_at: datetime | None = None
     notice_state: str = "planned"
+    shadow: bool = False
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,7 +53,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 def before_sending(claim: Claim, rules: Rules, now: datetime) -> Outcome | None:
     """What keeps this message from being sent at this moment; None where it may go."""
-    if claim.notice_state not in _STILL_WANTED:
+    if not _still_wanted(claim):
         state = "superseded" if claim.notice_state == "superseded" else "cancelled"
         return Outcome(claim=claim, state=state, because=f"its notice is {claim.notice_state}")
     if claim.erased:
@@ -68,6 +67,11 @@ def before_sending(claim: Claim, rules: Rules, now: datetime) -> Outcome | None:
         if rested_at:
             return Outcome(claim=claim, state=QUEUED, because="quiet hours", due_at=rested_at)
     return None
+
+
+def _still_wanted(claim: Claim) -> bool:
+    """A notice that shadow mode has shown on one channel may still be shown on another, but is not sent any more."""
+    return claim.notice_state in {"planned", "sent"} or (claim.notice_state == "shown" and claim.shadow)
 
 
 def paused(claim: Claim, until: datetime) -> Outcome:

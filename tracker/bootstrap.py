@@ -50,6 +50,7 @@ from tracker.web.app import make_app
 from tracker.web.services import Services
 
 _log = logging.getLogger(__name__)
+INTAKE_LANES: Final = 2  # batches of pushes and polls that may be under way at once
 _COMMON: Final = frozenset({"base_url", "auth_url", "calls_per_day", "spacing"})  # settings that every carrier takes
 _RESTART_PAUSE: Final = 5.0  # seconds
 # Seconds to finish in when asked to stop; with the drain less than the 30 that orchestrators wait before they kill.
@@ -217,7 +218,9 @@ async def open_runtime(
         lines = await _lines(settings, adapters, shop_id, house, stack)
         async with db.transaction() as conn:
             await shops.ensure_accounts(conn, list(lines))
-        pushes = GroupCommit(partial(_commit, house), instead=intake.quarantined, away=AWAY, weigh=_events_of)
+        pushes = GroupCommit(
+            partial(_commit, house), instead=intake.quarantined, away=AWAY, weigh=_events_of, lanes=INTAKE_LANES
+        )
         runtime = Runtime(
             settings=settings,
             house=house,

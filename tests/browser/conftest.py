@@ -6,15 +6,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from aiohttp import web
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright
 
-from tests.support.seeded import seeded, shop_services
+from tests.support.postgres import Server
+from tests.support.seeded import open_services, seeded
 from tracker.actions import access
 from tracker.web.app import make_app
 from tracker.web.services import Services
 
-__all__ = ["seeded", "shop_services"]
+__all__ = ["seeded"]
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 # As root Chromium needs --no-sandbox; the rest keeps it from asking the outside for anything.
@@ -80,15 +82,24 @@ def find_chromium() -> str:
     return found
 
 
-@pytest.fixture
-async def town(shop_services: Services) -> AsyncGenerator[Town]:
-    runner = web.AppRunner(make_app(shop_services))
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def chromium() -> AsyncGenerator[Browser]:
+    """One browser for all; each test has contexts of its own."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
-        town = Town(shop_services, f"http://127.0.0.1:{runner.addresses[0][1]}", browser)
-        yield town
+        yield browser
         await browser.close()
-    await runner.cleanup()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def town(postgres: Server, seeded: str, chromium: Browser) -> AsyncGenerator[Town]:
+    async with open_services(postgres, seeded) as services:
+        runner = web.AppRunner(make_app(services))
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        town = Town(services, f"http://127.0.0.1:{runner.addresses[0][1]}", chromium)
+        yield town
+        for context in chromium.contexts:
+            await context.close()
+        await runner.cleanup()
     assert town.complaints == []

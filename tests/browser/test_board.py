@@ -3,12 +3,15 @@
 import re
 from datetime import timedelta
 
+import pytest
 from playwright.async_api import expect
 
 from tests.browser.conftest import PHONE, Town
 from tests.support import seeded_shop
 from tracker.actions import access
 from tracker.clock import SteppedClock
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")  # the browser's own loop
 
 
 async def test_news_come_by_themselves_and_focus_and_place_stay(town: Town):

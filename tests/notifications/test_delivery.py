@@ -109,6 +109,27 @@ async def test_shadow_shows_what_would_be_sent_and_sends_nothing(world: World) -
     assert await world.attempts() == []
 
 
+async def test_one_channel_after_the_other_shows_the_same_notice(world: World) -> None:
+    await world.engage("shadow")
+    await world.tell("k", urgent=True)
+
+    for channel in (world.email, world.sms):
+        assert (await world.deliver(channel)).states == {"shown": 1}
+    assert await world.states() == [("email", "shown"), ("sms", "shown")]
+
+
+async def test_what_was_only_shown_is_not_sent_when_the_shadow_ends(world: World) -> None:
+    await world.engage("shadow")
+    await world.tell("k", urgent=True)
+    await world.deliver(world.email)
+
+    await world.engage("shadow", engaged=False)
+
+    assert (await world.deliver()).states == {"cancelled": 1}
+    assert world.sms.handed == []
+    assert await world.notice_states() == ["shown"]
+
+
 async def test_what_was_superseded_after_the_claim_is_not_sent(world: World) -> None:
     await world.tell("first")
     second = await world.tell("second")

@@ -1,7 +1,7 @@
 """A shop with the whole service around it, on business time that moves when a story says so; only the far ends are played."""
 
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
@@ -48,13 +48,20 @@ class Letter:
         return f"<{self.at:%a %d %H:%M} {self.subject}>"
 
 
+class Hurried(Chance):
+    """Chance that waits as little as it may before it asks a carrier again."""
+
+    def uniform(self, a: float, b: float) -> float:
+        return min(a, b)
+
+
 class Scene:
     """One story's shop, clock, carriers and inboxes."""
 
-    def __init__(self, clock: SteppedClock) -> None:
+    def __init__(self, clock: SteppedClock, sinks: Sinks) -> None:
         self.clock = clock
         self.world = World()
-        self.sinks = Sinks(clock)
+        self.sinks = sinks
         self.dhl: RecordedDhl
         self.runtime: Runtime
         self.dsn = ""
@@ -66,16 +73,19 @@ class Scene:
 
     @classmethod
     @asynccontextmanager
-    async def set(cls, postgres: Server, **shop: str) -> AsyncIterator[Self]:
-        """The scene on a database of its own; `shop` are settings of the shop."""
-        scene = cls(SteppedClock(MONDAY))
+    async def set(
+        cls, postgres: Server, *, sinks: Callable[[SteppedClock], Sinks] = Sinks, smtp_url: str | None = None
+    ) -> AsyncIterator[Self]:
+        """The scene on a database of its own; other sinks, or another relay, where a story needs them."""
+        clock = SteppedClock(MONDAY)
+        scene = cls(clock, sinks(clock))
         async with AsyncExitStack() as stack:
             name = await postgres.clone()
             stack.push_async_callback(postgres.drop, name)
             scene.dsn = postgres.dsn_of(name)
-            settings = await scene._settings(stack, shop)
+            settings = await scene._settings(stack, smtp_url)
             scene.runtime = await stack.enter_async_context(
-                open_runtime(settings, scene.dsn, scene.clock, Chance(1), connections=6)
+                open_runtime(settings, scene.dsn, scene.clock, Hurried(1), connections=6)
             )
             web = await stack.enter_async_context(TestServer(scene.runtime.app()))
             scene._url = str(web.make_url("")).rstrip("/")
@@ -85,11 +95,11 @@ class Scene:
                 scene._partner = await access.add_partner(conn, scene.runtime.house.vault, "default", "a carrier")
             yield scene
 
-    async def _settings(self, stack: AsyncExitStack, shop: dict[str, str]) -> Settings:
+    async def _settings(self, stack: AsyncExitStack, smtp_url: str | None) -> Settings:
         self.dhl = await stack.enter_async_context(RecordedDhl.running())
         played = await sandbox.start(self.world, self.clock)
         stack.push_async_callback(played.stop)
-        smtp_url, gateway_url = await self.sinks.start()
+        sink_url, gateway_url = await self.sinks.start()
         stack.push_async_callback(self.sinks.stop)
         at_once = {"spacing": "0", "calls_per_day": "100000"}
         keys = sandbox.Accounts()
@@ -104,8 +114,9 @@ class Scene:
             database_schema=SCHEMA,
             secret_key="of the stories, long enough for a key",
             public_url="https://tienda.example",
-            smtp_url=smtp_url,
-            shop=ShopSettings(**{"name": "Tienda Aurora", "sender_email": "pedidos@aurora.example"} | shop),
+            tick_seconds=0.05,
+            smtp_url=smtp_url or sink_url,
+            shop=ShopSettings(name="Tienda Aurora", sender_email="pedidos@aurora.example"),
             twilio=TwilioSettings(
                 account_sid=sinking.ACCOUNT_SID, auth_token=sinking.AUTH_TOKEN, sender="AURORA", base_url=gateway_url
             ),

@@ -35,7 +35,7 @@ class RecordedDhl:
         recorded = cls()
         app = web.Application()
         app.router.add_get("/track/shipments", recorded._track)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         recorded.url = f"http://127.0.0.1:{runner.addresses[0][1]}"

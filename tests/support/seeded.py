@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator
+from contextlib import asynccontextmanager
 
 import pytest
 from aiohttp import web
@@ -40,11 +41,17 @@ def seeded(postgres: Server, pytestconfig: pytest.Config) -> Generator[str]:
     support.run(postgres.drop(name))
 
 
+@asynccontextmanager
+async def open_services(postgres: Server, name: str) -> AsyncIterator[Services]:
+    """What handlers work with, over the seeded shop, at the end of its fortnight."""
+    async with await Database.open(postgres.dsn_of(name), support.SCHEMA, application_name="tests") as database:
+        yield seeded_shop.services_of(seeded_shop.open_house(database, seeded_shop.NOW))
+
+
 @pytest.fixture
 async def shop_services(postgres: Server, seeded: str) -> AsyncGenerator[Services]:
-    """What handlers work with, over the seeded shop, at the end of its fortnight."""
-    async with await Database.open(postgres.dsn_of(seeded), support.SCHEMA, application_name="tests") as database:
-        yield seeded_shop.services_of(seeded_shop.open_house(database, seeded_shop.NOW))
+    async with open_services(postgres, seeded) as services:
+        yield services
 
 
 @pytest.fixture

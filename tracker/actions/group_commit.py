@@ -17,8 +17,9 @@ class Overloaded(Exception):
 
 
 class GroupCommit(Generic[Item, Result]):
-    """Collects items while a batch is being committed; flushes as soon as none is in flight.
+    """Collects items while batches are being committed; flushes as soon as fewer than `lanes` are in flight.
 
+    With two lanes one batch is worked on here while another waits for the database.
     A batch weighs at most `most`, by `weigh`, unless a single item does: a transaction must not grow with what waits.
     `commit` makes a batch durable and gives one result per item. A batch that fails is halved until the item at fault
     stands alone: then `instead` may name what to commit in its place, else only its sender sees the failure. Failures of
@@ -33,12 +34,13 @@ class GroupCommit(Generic[Item, Result]):
         away: tuple[type[Exception], ...] = (),
         weigh: Callable[[Item], int] = lambda _item: 1,
         most: int = 200,
+        lanes: int = 1,
         waiting: int = 5000,
     ) -> None:
         self._commit, self._instead, self._away = commit, instead, away
-        self._weigh, self._most, self._limit = weigh, most, waiting
+        self._weigh, self._most, self._limit, self._lanes = weigh, most, waiting, lanes
         self._queue: list[tuple[Item, asyncio.Future[Result]]] = []
-        self._flushing: asyncio.Task[None] | None = None
+        self._flushing: list[asyncio.Task[None]] = []
 
     async def submit(self, item: Item) -> Result:
         """The item's result, once it is durable. Raises Overloaded, or what its own commit raised."""
@@ -46,14 +48,14 @@ class GroupCommit(Generic[Item, Result]):
             raise Overloaded(f"{len(self._queue)} pushes are waiting")
         done: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._queue.append((item, done))
-        if self._flushing is None or self._flushing.done():
-            self._flushing = asyncio.create_task(self._flush())
+        self._flushing = [flush for flush in self._flushing if not flush.done()]
+        if len(self._flushing) < self._lanes:
+            self._flushing.append(asyncio.create_task(self._flush()))
         return await asyncio.shield(done)
 
     async def close(self) -> None:
         """Waits for what was submitted."""
-        if self._flushing is not None:
-            await self._flushing
+        await asyncio.gather(*self._flushing)
 
     async def _flush(self) -> None:
         batch: list[tuple[Item, asyncio.Future[Result]]] = []

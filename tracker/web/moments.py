@@ -34,12 +34,7 @@ class Time:
         if abs(away) < timedelta(minutes=1):
             return self._language.word("time", "this_minute")
         unit, count = _rounded(away)
-        return _spoken(count, unit, width, self._language.code, directed=True)
-
-    def length(self, span: timedelta, width: Width = "long") -> str:
-        """How long, without a direction: "2 hours"."""
-        unit, count = _rounded(span)
-        return _spoken(abs(count), unit, width, self._language.code, directed=False)
+        return _spoken(count, unit, width, self._language.code)
 
     def exact(self, moment: datetime, zone: str) -> str:
         """Weekday, date, time and zone: "Sunday, 22 November 2026, 19:20 CET"."""
@@ -85,13 +80,13 @@ def _rounded(span: timedelta) -> tuple[_Unit, int]:
 
 
 @lru_cache(maxsize=4096)
-def _spoken(count: int, unit: _Unit, width: Width, code: str, *, directed: bool) -> str:
+def _spoken(count: int, unit: _Unit, width: Width, code: str) -> str:
     length = next(length for name, length, _ in _UNITS if name == unit)
     return format_timedelta(
         count * length,
         granularity=unit,
         threshold=_NEVER,
-        add_direction=directed,
+        add_direction=True,
         format=width,
         locale=language(code).locale,
     )

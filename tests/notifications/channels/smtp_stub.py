@@ -1,8 +1,9 @@
 """An SMTP server on loopback that misbehaves at the stage it is told to."""
 
 import asyncio
+import random
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Self
 
@@ -37,6 +38,7 @@ class SmtpStub:
         self.received: list[bytes] = []  # complete messages, dots still doubled
         self._reached: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
         self._answers: dict[str, list[str]] = defaultdict(list)
+        self._moods: dict[str, Callable[[], str]] = {}
         self._writers: set[asyncio.StreamWriter] = set()
 
     @classmethod
@@ -59,6 +61,13 @@ class SmtpStub:
     async def reached(self, stage: str) -> None:
         async with asyncio.timeout(20):
             await self._reached[stage].wait()
+
+    def well_again(self, stage: str) -> None:
+        self._answers[stage].clear()
+
+    def sometimes(self, stage: str, answers: list[str], chance: random.Random, *, share: float) -> None:
+        """Any of these answers at a stage, in this share of the cases."""
+        self._moods[stage] = lambda: chance.choice(answers) if chance.random() < share else DEFAULTS[stage]
 
     def hang_up(self) -> None:
         """Closes every connection, as a relay does with idle ones."""
@@ -97,7 +106,8 @@ class SmtpStub:
     async def _answer(self, stage: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Whether the conversation goes on."""
         self._reached[stage].set()
-        answer = self._answers[stage].pop(0) if self._answers[stage] else DEFAULTS[stage]
+        usual = self._moods.get(stage, lambda: DEFAULTS[stage])
+        answer = self._answers[stage].pop(0) if self._answers[stage] else usual()
         if answer == DISCONNECT:
             return False
         if answer == LATE:

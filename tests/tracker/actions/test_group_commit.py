@@ -39,6 +39,20 @@ async def test_who_arrives_during_a_commit_goes_with_the_next():
     assert commits.batches == [[1], [2, 3, 4]]
 
 
+async def test_with_two_lanes_a_second_batch_is_worked_on_while_the_first_is_committed():
+    commits = Commits()
+    group: GroupCommit[int, int] = GroupCommit(commits, lanes=2)
+    tasks = []
+    for item in (1, 2, 3, 4):
+        tasks.append(asyncio.create_task(group.submit(item)))
+        for _ in range(3):  # whoever can begin has begun
+            await asyncio.sleep(0)
+    assert commits.batches == [[1], [2]]
+    commits.may_end.set()
+    assert await asyncio.gather(*tasks) == [10, 20, 30, 40]
+    assert commits.batches == [[1], [2], [3, 4]]
+
+
 @pytest.mark.parametrize(
     ("waiting", "batches"),
     [
@@ -137,8 +151,8 @@ async def test_a_commit_that_is_cancelled_leaves_nobody_waiting_for_ever():
     await commits.begun.wait()
     tasks.append(asyncio.create_task(group.submit(2)))
     await asyncio.sleep(0)
-    assert group._flushing is not None
-    group._flushing.cancel()
+    (flushing,) = group._flushing
+    flushing.cancel()
     async with asyncio.timeout(5):
         results = await asyncio.gather(*tasks, return_exceptions=True)
     assert [type(one) for one in results] == [Overloaded, Overloaded]
