@@ -79,6 +79,15 @@ def _moved(loaded: Case, held: Incident, order: Order, now: datetime) -> Inciden
             return _waiting(held, order, now)
         case Command.ACKNOWLEDGE | Command.START | Command.STABILISE:
             return incidents.apply(held, order.command, now)
+        case Command.NOTE:
+            return _noted(held, order)
+
+
+def _noted(held: Incident, order: Order) -> Incident:
+    """Words for the timeline, in whatever state it is: they neither move it nor count as a change of it."""
+    if not (order.note or "").strip():
+        raise RuleRefused("a note is made of words: give some")
+    return held
 
 
 def _resolved(case: Case, held: Incident, order: Order, now: datetime) -> Incident:

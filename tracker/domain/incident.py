@@ -43,7 +43,7 @@ class State(StrEnum):
 
 
 class Command(StrEnum):
-    """What somebody, or the clock, may do to an incident."""
+    """What somebody, or the clock, may do to an incident; a note moves nothing and is free in every state."""
 
     ACKNOWLEDGE = "acknowledge"
     START = "start"
@@ -53,6 +53,7 @@ class Command(StrEnum):
     CLOSE = "close"
     REOPEN = "reopen"
     MERGE = "merge"
+    NOTE = "note"
 
 
 _S, _C = State, Command

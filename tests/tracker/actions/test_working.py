@@ -99,6 +99,7 @@ async def test_incidents_are_merged_by_hand(scene: Scene):
         (Command.RESOLVE, {"reason": "merged"}, "no closing reason"),
         (Command.RESOLVE, {"reason": "because"}, "no closing reason"),
         (Command.WAIT, {}, "cannot wait"),
+        (Command.NOTE, {"note": " "}, "made of words"),
     ],
 )
 async def test_what_the_rules_do_not_allow_changes_nothing(scene: Scene, command, given, why):

@@ -24,6 +24,7 @@ from tracker.web.api.shipments import own_shipment
 
 _YEARS: Final = range(2000, 2101)
 Words = Annotated[str, Meta(min_length=1, max_length=2000)]
+SomeWords = Annotated[str, Meta(pattern=r"\S", max_length=2000)]
 ClosingReason = Literal[
     "cured_by_carrier",
     "cured_by_customer",
@@ -54,6 +55,12 @@ class Note(Struct, frozen=True, forbid_unknown_fields=True):
     """Words for the timeline."""
 
     note: Words | None = None
+
+
+class Remark(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Words for the timeline, which are all there is to it."""
+
+    note: SomeWords
 
 
 class Wait(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -108,6 +115,11 @@ async def acknowledge(call: Call, body: Note) -> Answer:
 async def start(call: Call, body: Note) -> Answer:
     """Somebody works on it."""
     return await _work(call, body, Order(command=Command.START, actor=call.actor, note=body.note))
+
+
+async def note(call: Call, body: Remark) -> Answer:
+    """Words for its timeline; they change nothing else, and may be added in any state."""
+    return await _work(call, body, Order(command=Command.NOTE, actor=call.actor, note=body.note))
 
 
 async def wait(call: Call, body: Wait) -> Answer:
@@ -173,5 +185,5 @@ def _command(handle: Callable[..., Awaitable[Answer]]) -> Endpoint:
 ENDPOINTS: Final[list[Endpoint]] = [
     endpoint("GET", "/incidents", Scope.READ, get_incidents),
     endpoint("GET", "/incidents/{id}", Scope.READ, get_incident),
-    *(_command(handle) for handle in (acknowledge, start, wait, stabilise, resolve, merge, close, reopen)),
+    *(_command(handle) for handle in (acknowledge, start, note, wait, stabilise, resolve, merge, close, reopen)),
 ]

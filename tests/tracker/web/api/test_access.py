@@ -9,6 +9,7 @@ from tracker.web.services import Services
 
 BODIES = {
     "merge": {"into": "inc_1"},
+    "note": {"note": "Called them."},
     "wait": {"on": "carrier"},
     "resolve": {"reason": "refunded"},
     "settle": {"settled_as": "refunded"},

@@ -22,6 +22,7 @@ FULL = PARCEL | {
 }
 COMMANDS = {
     "merge": {"into": "inc_2"},
+    "note": {"note": "x"},
     "wait": {"on": "carrier", "note": "x", "until": "2026-03-09T12:00:00+01:00"},
     "resolve": {"reason": "refunded"},
 }

@@ -55,6 +55,38 @@ async def test_an_incident_is_worked_from_open_to_closed_and_reopened(held: str,
     assert [kind for kind, _ in ours][-3:] == ["resolved", "closed", "reopened"]
 
 
+@pytest.mark.parametrize("before", [(), ("start",), ("resolve", "close")])
+async def test_a_note_may_be_made_in_any_state_and_moves_nothing(held: str, shop: Caller, before: tuple[str, ...]):
+    for command in before:
+        body = {"reason": "cured_by_shop"} if command == "resolve" else {}
+        assert (await shop.post(f"{INCIDENTS}/inc_1/{command}", body)).status == 200
+    kept = (await shop.get(f"{INCIDENTS}/inc_1")).body
+
+    noted = await shop.post(f"{INCIDENTS}/inc_1/note", {"note": "Called the broker.\nNo answer."})
+
+    assert noted.status == 200, noted
+    last = noted.body["timeline"][-1]
+    assert (last["kind"], last["actor"], last["detail"]["note"]) == (
+        "note",
+        "api_key:1",
+        "Called the broker.\nNo answer.",
+    )
+    moving = {"timeline", "version", "next_moment_at"}
+    assert {name: noted.body[name] for name in kept if name not in moving} == {
+        name: value for name, value in kept.items() if name not in moving
+    }
+    changes = (await shop.get("/api/v1/changes")).body["data"]
+    assert (changes[-1]["kind"], changes[-1]["incident"]) == ("incident.note", "inc_1")
+
+
+@pytest.mark.parametrize("body", [{}, {"note": ""}, {"note": " \n"}, {"note": None}, {"note": "x" * 2001}])
+async def test_a_note_without_words_is_refused(held: str, shop: Caller, body: dict[str, str]):
+    answer = await shop.post(f"{INCIDENTS}/inc_1/note", body)
+
+    assert (answer.status, answer.body["errors"][0]["pointer"]) == (422, "/note")
+    assert len((await shop.get(f"{INCIDENTS}/inc_1")).body["timeline"]) == 1
+
+
 async def test_lists_are_filtered(held: str, shop: Caller):
     async def ids(**query: str) -> list[str]:
         return [one["id"] for one in (await shop.get(INCIDENTS, **query)).body["data"]]
