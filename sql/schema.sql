@@ -318,7 +318,10 @@ ALTER TABLE observation ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
 
 CREATE TABLE once (
     job text NOT NULL,
-    period text NOT NULL
+    period text NOT NULL,
+    begun_at timestamp with time zone NOT NULL,
+    lease_until timestamp with time zone NOT NULL,
+    done_at timestamp with time zone
 );
 
 CREATE TABLE partner (

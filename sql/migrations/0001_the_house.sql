@@ -434,10 +434,13 @@ create unique index change_position on change (position) where position is not n
 create index change_shop on change (shop_id, position) where position is not null;
 create sequence change_position_seq;
 
--- What must happen once per period happens to whoever inserts the row.
+-- What must happen once per period is done by whoever holds its row; if they fall silent, somebody else does it.
 create table once (
     job text not null,
     period text not null,
+    begun_at timestamptz not null,
+    lease_until timestamptz not null, -- the database's clock
+    done_at timestamptz,
     primary key (job, period)
 );
 

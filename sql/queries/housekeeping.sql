@@ -1,6 +1,19 @@
--- name: once(job, period)
--- True for the one process that may do this job in this period.
-insert into once (job, period) values ($1, $2) on conflict do nothing returning true
+-- name: begin(job, period, now, lease_seconds)
+-- True for whoever may do this job of this period now: nobody has done it, and nobody is at it.
+insert into once as held (job, period, begun_at, lease_until)
+values ($1, $2, $3, clock_timestamp() + make_interval(secs => $4::double precision))
+on conflict (job, period) do update
+set begun_at = excluded.begun_at, lease_until = excluded.lease_until
+where held.done_at is null and held.lease_until < clock_timestamp()
+returning true
+
+-- name: done(job, period, now)
+-- This job of this period is done, and nobody else need do it.
+update once set done_at = $3 where job = $1 and period = $2
+
+-- name: drop_old_periods(before)
+-- Periods that began before this moment, whose time is long over.
+delete from once where begun_at < $1
 
 -- name: drop_old_passes()
 -- Links and sessions of the board that are over.

@@ -56,7 +56,7 @@ class House(msgspec.Struct, frozen=True):
     async def load(self, conn: Connection, ids: Sequence[int]) -> dict[int, Case]:
         """The cases of these shipments, locked in key order."""
         names = {code: card.name for code, card in self.cards.items()}
-        return await cases.load(conn, ids, self.calendars, names)
+        return await cases.load(conn, ids, self.calendars, names, self.clock.now().date())
 
 
 class Heard(msgspec.Struct, frozen=True, kw_only=True):

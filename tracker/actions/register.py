@@ -344,4 +344,3 @@ async def _ensure_calendars(house: House, countries: list[str]) -> None:
     found = await holidays.compute(missing)
     async with house.db.transaction() as conn:
         await calendars.write_years(conn, missing, found)
-    house.calendars.forget(countries)

@@ -13,21 +13,27 @@ _SQL = queries.topic("calendars")
 
 
 class Calendars:
-    """Holidays by country. A few hundred dates per country; rows appear when a country is first shipped to."""
+    """Holidays by country. A few hundred dates per country; rows appear before a country is first shipped to.
+
+    They are read again every day: some other process may have written those of the year to come.
+    """
 
     def __init__(self) -> None:
         self._days: dict[str, frozenset[date]] = {}
+        self._read_on: dict[str, date] = {}
         self._lanes: dict[tuple[str, ...], Calendar] = {}
 
-    async def read(self, conn: Connection, countries: Iterable[str]) -> None:
-        """Make these countries known, with one statement for those that are not yet."""
-        missing = sorted(set(countries) - self._days.keys())
+    async def read(self, conn: Connection, countries: Iterable[str], today: date) -> None:
+        """Make these countries known, with one statement for those that have not been read today."""
+        missing = sorted(country for country in set(countries) if self._read_on.get(country) != today)
         if not missing:
             return
         found: dict[str, set[date]] = {country: set() for country in missing}
         for row in await conn.fetch(_SQL.holidays, missing):
             found[row["country"]].add(row["day"])
+        self._read_on.update(dict.fromkeys(missing, today))
         self._days.update({country: frozenset(days) for country, days in found.items()})
+        self._lanes.clear()
 
     def lane(self, zone: str, *countries: str) -> Calendar:
         """The calendar of a lane between countries that have been read."""
@@ -35,12 +41,6 @@ class Calendars:
         if known is None:
             known = self._lanes[zone, *countries] = lane(zone, *(self._days[country] for country in countries))
         return known
-
-    def forget(self, countries: Iterable[str]) -> None:
-        """Read these again next time: their rows have just been written."""
-        for country in countries:
-            self._days.pop(country, None)
-        self._lanes.clear()
 
 
 async def missing_years(conn: Connection, countries: Sequence[str], years: Sequence[int]) -> list[tuple[str, int]]:

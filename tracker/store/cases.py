@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import asyncpg
@@ -54,7 +54,7 @@ async def due(conn: Connection, now: datetime, most: int) -> list[int]:
 
 
 async def load(
-    conn: Connection, ids: Sequence[int], calendars: Calendars, carrier_names: Mapping[str, str]
+    conn: Connection, ids: Sequence[int], calendars: Calendars, carrier_names: Mapping[str, str], today: date
 ) -> dict[int, Case]:
     """Lock these shipments in key order and load all that a decision needs, with five statements at the most.
 
@@ -70,7 +70,7 @@ async def load(
         incidents[row["shipment_id"]].append(_incident(row))
     shops = {row["shop_id"] for row in rows}
     thresholds = {row["shop_id"]: _thresholds(row["body"]) for row in await conn.fetch(_SQL.settings, list(shops))}
-    await calendars.read(conn, {row[end] for row in rows for end in ("origin_country", "destination_country")})
+    await calendars.read(conn, {row[end] for row in rows for end in ("origin_country", "destination_country")}, today)
     return {
         row["id"]: _case(
             row,
