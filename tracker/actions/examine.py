@@ -16,15 +16,14 @@ async def examine(house: House, most: int = BATCH) -> int:
     """
     async with house.db.connection() as conn:
         first = await cases.next_moment(conn)
-        if first is None or first > house.clock.now():
-            return 0
-        async with conn.transaction():
-            return await _look_at(house, conn, most)
+    if first is None or first > house.clock.now():
+        return 0
 
+    async def look_at_those_due(conn: Connection) -> int:
+        now = house.clock.now()
+        ids = await cases.due(conn, now, most)
+        loaded = await house.load(conn, ids) if ids else {}
+        await decide_and_save(house, conn, list(loaded.values()), {}, now)
+        return len(loaded)
 
-async def _look_at(house: House, conn: Connection, most: int) -> int:
-    now = house.clock.now()
-    ids = await cases.due(conn, now, most)
-    loaded = await house.load(conn, ids) if ids else {}
-    await decide_and_save(house, conn, list(loaded.values()), {}, now)
-    return len(loaded)
+    return await house.db.retrying(look_at_those_due, idempotent=True)

@@ -1,12 +1,18 @@
+from collections.abc import Callable
 from datetime import timedelta
 from itertools import pairwise
+from typing import Any
 
+import asyncpg
 import msgspec
+import pytest
 
+from sql.connection import Connection
 from tests.tracker.actions.conftest import START, Scene, report
 from tests.tracker.domain.building import event
 from tracker.actions.examine import examine
 from tracker.actions.intake import take_in
+from tracker.store import cases
 
 HELD = event("in_customs.duties_due", -1, problem="customs.duties_unpaid")
 
@@ -72,6 +78,35 @@ async def test_what_another_worker_holds_is_left_to_it(scene: Scene):
         await take_in(scene.house, conn, [scene.pushed(report("NUMBER1", event("accepted", 1)))])
         assert await examine(scene.house) == 1
     assert await examine(scene.house) == 0
+
+
+async def deadlock(scene: Scene, conn: Connection) -> None:
+    raise asyncpg.DeadlockDetectedError
+
+
+async def lost_connection(scene: Scene, conn: Connection) -> None:
+    await scene.value("select pg_terminate_backend($1)", conn.get_server_pid())
+
+
+@pytest.mark.parametrize("trouble", [deadlock, lost_connection])
+async def test_a_transaction_that_fails_by_chance_is_done_again_at_once(
+    scene: Scene, trouble: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+):
+    shipment_id = await scene.registers()
+    await scene.hears("NUMBER1", event("in_transit", 0))
+    scene.clock.move_to(START + timedelta(days=3))
+    save, calls = cases.save, []
+
+    async def save_in_trouble(conn: Connection, *arguments: Any, **named: Any) -> Any:
+        calls.append(conn)
+        if len(calls) == 1:
+            await trouble(scene, conn)
+        return await save(conn, *arguments, **named)
+
+    monkeypatch.setattr(cases, "save", save_in_trouble)
+    assert await examine(scene.house) == 1
+    assert len(calls) == 2
+    assert await scene.incidents(shipment_id) == ["delay.unexplained open"]
 
 
 async def test_findings_that_stand_no_longer_are_withdrawn(scene: Scene):
