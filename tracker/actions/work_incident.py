@@ -57,7 +57,7 @@ async def work(house: House, shop_id: int, incident_id: int, order: Order) -> No
             incident=_moved(case, held, order, now),
             kind=_WORD.get(order.command, order.command.value),
             actor=order.actor,
-            detail=_detail(order),
+            detail=_detail(case, order),
         )
         await decide_and_save(house, conn, [case], {shipment_id: Heard(commanded=(step,))}, now)
 
@@ -119,11 +119,13 @@ def _waiting(held: Incident, order: Order, now: datetime) -> Incident:
     )
 
 
-def _detail(order: Order) -> dict[str, Any]:
+def _detail(case: Case, order: Order) -> dict[str, Any]:
+    into = next((one for one in case.incidents if one.id == order.into), None)
     said = {
         "reason": order.reason,
         "note": order.note,
         "waiting_on": order.waiting_on,
         "until": order.until.isoformat() if order.until else None,
+        "into": f"{into.category}.{into.cause}" if into else None,
     }
     return {name: value for name, value in said.items() if value is not None}

@@ -193,7 +193,7 @@ def _into(incident: Incident, outcome: Outcome, ids: Mapping[tuple[int, str, str
 def _with_ids(outcome: Outcome, ids: Mapping[tuple[int, str, str], int]) -> Outcome:
     def known(incident: Incident) -> Incident:
         if incident.id is not None:
-            return incident
+            return _into(incident, outcome, ids)
         key = (outcome.case.shipment_id, incident.category, incident.cause)
         return msgspec.structs.replace(incident, id=ids[key])
 
@@ -241,7 +241,7 @@ def _finding_row(outcome: Outcome, incident: Incident, finding: Finding) -> dict
 
 
 def _entry_row(outcome: Outcome, step: Step) -> dict[str, Any]:
-    detail = {**step.detail, "severity": step.incident.severity}
+    detail = {**step.detail, **_goes_on(step), "severity": step.incident.severity}
     if step.finding is not None:
         detail |= {"explanation": step.finding.explanation, "rule": step.finding.rule}
     return {
@@ -251,6 +251,12 @@ def _entry_row(outcome: Outcome, step: Step) -> dict[str, Any]:
         "actor": step.actor,
         "detail": detail,
     }
+
+
+def _goes_on(step: Step) -> dict[str, str]:
+    """Where the story of an incident goes on that is merged by this step."""
+    into = step.incident.merged_into
+    return {"into_incident": f"inc_{into}"} if step.kind == "merged" and into is not None else {}
 
 
 def _return_row(outcome: Outcome) -> dict[str, Any]:
@@ -275,6 +281,7 @@ def _change_rows(outcome: Outcome) -> list[dict[str, Any]]:
                 "cause": step.incident.cause,
                 "state": step.incident.state,
                 "severity": step.incident.severity,
+                **_goes_on(step),
             },
         }
         for step in outcome.steps

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
+import msgspec
 import pytest
 
 from carriers.contract import Card, Estimate, Report, TrackingEvent
@@ -143,6 +144,12 @@ class Scene:
             shipment_id,
         )
         return [row["said"] for row in rows]
+
+    async def merged(self) -> tuple[Any, Any]:
+        """What the timeline and the feed of changes say of the one merge that there was."""
+        entry = await self.value("select detail from incident_entry where kind = 'merged'")
+        change = await self.value("select detail from change where kind = 'incident.merged'")
+        return msgspec.json.decode(entry), msgspec.json.decode(change)
 
     async def notices(self, shipment_id: int) -> list[str]:
         """The kinds of what the customer is to be told, but for what was taken back unsent."""

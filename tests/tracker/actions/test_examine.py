@@ -135,3 +135,7 @@ async def test_a_merged_incident_names_the_one_it_goes_on_in(scene: Scene):
     await scene.hears("NUMBER1", event("returning.unclaimed", -1))
     attempt, back = await scene.rows("select * from incident where shipment_id = $1 order by id", shipment_id)
     assert (attempt["state"], attempt["merged_into"], back["cause"]) == ("merged", back["id"], "unclaimed")
+    entry, change = await scene.merged()
+    named = {"into": "return.unclaimed", "into_incident": f"inc_{back['id']}"}
+    assert {name: entry[name] for name in named} == named
+    assert change["into_incident"] == f"inc_{back['id']}"

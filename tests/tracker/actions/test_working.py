@@ -86,9 +86,14 @@ async def test_incidents_are_merged_by_hand(scene: Scene):
         await ordered(scene, second, Command.MERGE)
     with pytest.raises(RuleRefused, match="name it"):
         await ordered(scene, second, Command.MERGE, into=second)
-    await ordered(scene, second, Command.MERGE, into=first)
+    await ordered(scene, second, Command.MERGE, into=first, note="the same box")
     row = await scene.row("select state, merged_into, next_moment_at from incident where id = $1", second)
     assert tuple(row.values()) == ("merged", first, None)
+    entry, change = await scene.merged()
+    assert (entry["note"], entry["into_incident"]) == ("the same box", f"inc_{first}")
+    kept = await scene.row("select category || '.' || cause as cause from incident where id = $1", first)
+    assert entry["into"] == kept["cause"]
+    assert change["into_incident"] == f"inc_{first}"
 
 
 @pytest.mark.parametrize(
