@@ -80,6 +80,9 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """What one body says about one tracking number: events oldest first, or the failure for this number alone."""
 
     tracking_number: str
+    also_known_as: tuple[
+        str, ...
+    ] = ()  # other numbers that the carrier gives for it: pieces, references, what was asked
     events: tuple[TrackingEvent, ...] = ()
     estimate: Estimate | None = None
     failure: FailureKind | None = None
@@ -100,6 +103,14 @@ class CarrierFailure(Exception):
         self.detail = detail
         self.retry_after = retry_after
         self.retryable = retryable
+
+
+class CallsSpent(Exception):
+    """The account may not call before `until`: its day's calls are spent. Nothing is wrong with the carrier."""
+
+    def __init__(self, until: datetime) -> None:
+        super().__init__("the day's calls are spent")
+        self.until = until
 
 
 class PayloadRejected(Exception):
@@ -167,6 +178,14 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:  # a credential must not reach a log through a traceback
         return f"Account({self.shop}/{self.carrier}/{self.name})"
+
+
+class Permit(Protocol):
+    """Leave to make one call, waited for: an account's budget and the space between its calls."""
+
+    async def __call__(self) -> None:
+        """Returns when the call may be made. Raises CallsSpent."""
+        ...
 
 
 class Http(Protocol):

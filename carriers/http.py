@@ -14,7 +14,7 @@ import aiohttp
 import msgspec
 from yarl import URL
 
-from carriers.contract import Answer, CarrierFailure, Clock, FailureKind
+from carriers.contract import Answer, CarrierFailure, Clock, FailureKind, Permit
 from carriers.payload import MAX_BODY
 
 logger: Final = logging.getLogger(__name__)
@@ -29,6 +29,10 @@ class Random(Protocol):
     """Chance, handed in so that a run can be repeated."""
 
     def uniform(self, a: float, b: float) -> float: ...
+
+
+async def unlimited() -> None:
+    """The permit of an account that may call as often as it likes."""
 
 
 class Waits(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,6 +68,7 @@ class CarrierHttp:
         clock: Clock,
         chance: Random,
         *,
+        permit: Permit = unlimited,
         now: Callable[[], datetime],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         waits: Waits = _DEFAULT,
@@ -72,6 +77,7 @@ class CarrierHttp:
         self._carrier = carrier
         self._clock = clock
         self._chance = chance
+        self._permit = permit
         self._now = now
         self._sleep = sleep
         self._waits = waits
@@ -86,16 +92,17 @@ class CarrierHttp:
         body: bytes | None = None,
         basic: tuple[str, str] | None = None,
     ) -> Answer:
-        """Send and read. GET and HEAD are tried again after transport errors and 5xx, with full jitter.
+        """Send and read. GET and HEAD are tried again after transport errors and 5xx, with full jitter; each try is a call.
 
         Raises CarrierFailure(CARRIER_DOWN) when nothing came back, (MALFORMED) when too much did, (BAD_REQUEST) when the
-        request cannot be sent as it is. A 5xx that stays is returned, since carriers hide other things behind it.
+        request cannot be sent as it is, and CallsSpent. A 5xx that stays is returned, since carriers hide other things behind it.
         """
         target = URL(f"{url}?{urlencode(params)}" if params else url, encoded=True)
         sent = _headers(headers, basic)
         tries = self._waits.tries if method in _SAFE else 1
         attempt = 1
         while True:
+            await self._permit()
             answer, reason = await self._try(method, target, sent, body, attempt)
             if attempt >= tries or not self._worth_another(answer):
                 break

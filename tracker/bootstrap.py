@@ -35,6 +35,7 @@ from tracker.actions.deciding import House
 from tracker.actions.examine import BATCH, examine
 from tracker.actions.group_commit import GroupCommit
 from tracker.actions.intake import Observation, Taken
+from tracker.actions.permit import Permit
 from tracker.actions.poll import Line, Rounds
 from tracker.clock import Chance, Clock, token_bytes
 from tracker.jobs.housekeeping import keep_house
@@ -269,13 +270,12 @@ async def _lines(
             auth_url=values.get("auth_url", card.auth_url),
             values={name: value for name, value in values.items() if name not in _COMMON},
         )
-        http = CarrierHttp(session, card.code, house.clock, house.chance, now=house.clock.now)
-        lines[shop_id, card.code, configured.account] = Line(
-            adapter=adapter,
-            client=adapter.connect(account, http, house.clock),
-            calls_per_day=int(values["calls_per_day"]) if "calls_per_day" in values else card.calls_per_day,
-            spacing=float(values.get("spacing", card.spacing)),
-        )
+        key = (shop_id, card.code, configured.account)
+        calls_per_day = int(values["calls_per_day"]) if "calls_per_day" in values else card.calls_per_day
+        spacing = float(values.get("spacing", card.spacing))
+        permit = Permit(house.db, house.clock, key, calls_per_day, spacing)
+        http = CarrierHttp(session, card.code, house.clock, house.chance, permit=permit, now=house.clock.now)
+        lines[key] = Line(adapter=adapter, client=adapter.connect(account, http, house.clock), spacing=spacing)
     if mistakes:
         raise SettingsWrong(mistakes)
     return lines

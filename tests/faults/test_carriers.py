@@ -165,6 +165,15 @@ async def test_an_answer_about_two_parcels_speaks_of_the_one_that_was_asked_for(
     assert (await scene.believed(shipment))["milestone"] == "in_transit"
 
 
+async def test_another_parcels_news_is_not_taken_for_this_ones(scene: Scene) -> None:
+    (shipment,) = await under_way(scene)
+    scene.dhl.gives("8811223300", _somebody_elses("9999999999"))
+    await scene.go_on(hours=4)
+
+    assert (await scene.believed(shipment))["milestone"] == "accepted"
+    assert set(await quarantined(scene)) == {"the answer is about another number: 9999999999"}
+
+
 async def test_a_body_that_our_adapter_trips_over_is_shown_and_holds_up_no_other(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -71,7 +71,18 @@ def _report(shipment: Node, lookups: Sequence[Lookup]) -> Report:
     if number is None:
         raise shipment.get("id").rejected("a tracking number", None)
     events = list(_events(shipment, number))
-    return Report(tracking_number=number, events=oldest_first(events), estimate=_estimate(shipment))
+    return Report(
+        tracking_number=number,
+        also_known_as=tuple(_other_numbers(shipment.get("details"))),
+        events=oldest_first(events),
+        estimate=_estimate(shipment),
+    )
+
+
+def _other_numbers(details: Node) -> Iterator[str]:
+    references = [reference.get("number").text() for reference in details.get("references").items()]
+    pieces = [piece.text() for piece in details.get("pieceIds").items()]
+    return (number for number in references + pieces if number)
 
 
 def _newest_leg_of_each(reports: list[Report]) -> list[Report]:

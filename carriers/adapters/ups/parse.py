@@ -62,7 +62,12 @@ def _reports(shipment: Node, lookups: Sequence[Lookup]) -> Iterator[Report]:
         if number is None:
             raise package.get("trackingNumber").rejected("a tracking number", None)
         events = list(_events(package, number))
-        yield Report(tracking_number=number, events=oldest_first(events), estimate=_estimate(package, lookups))
+        yield Report(
+            tracking_number=number,
+            also_known_as=(inquiry,) if inquiry else (),
+            events=oldest_first(events),
+            estimate=_estimate(package, lookups),
+        )
     if not packages:
         said = _no_data(shipment)
         yield Report(tracking_number=inquiry or "", failure=said.kind, detail=said.detail)
