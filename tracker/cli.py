@@ -8,6 +8,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import math
+import re
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -15,6 +17,7 @@ from typing import Any, Final
 
 import asyncpg
 import msgspec
+from asyncpg.exceptions import ClientConfigurationError
 
 from carriers import registry
 from carriers.contract import Answer
@@ -27,6 +30,31 @@ from tracker.store.binaries import EmbeddedPostgresError
 
 _CONTENT_TYPES: Final = {".json": "application/json", ".xml": "text/xml", ".html": "text/html"}
 Command = Callable[[Settings, argparse.Namespace], Coroutine[Any, Any, int]]
+
+
+def _between(read: Callable[[str], float], least: int, most: int) -> Callable[[str], float]:
+    """What takes a number in these bounds from an argument, and says them otherwise."""
+
+    def number(text: str) -> float:
+        try:
+            value = read(text)
+        except ValueError:
+            value = math.nan
+        if not least <= value <= most:
+            raise argparse.ArgumentTypeError(f"a number from {least} to {most}")
+        return value
+
+    return number
+
+
+def _name(text: str) -> str:
+    if not (text.strip() and text.isprintable() and len(text) <= 200):
+        raise argparse.ArgumentTypeError("1 to 200 characters that can be printed")
+    return text
+
+
+_PORT: Final = _between(int, 1, 65535)
+_HOST: Final = re.compile(r"[A-Za-z0-9._-]{1,253}")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -44,9 +72,11 @@ def build_parser() -> argparse.ArgumentParser:
         "--role", choices=["all", "web", "work"], default="all", help="which half runs here (default: all)"
     )
     demo = verbs.add_parser("demo", help="the whole service beside a world of pretend carriers")
-    demo.add_argument("--speed", type=_positive, default=3600.0, help="simulated seconds per second (default: 3600)")
-    demo.add_argument("--seed", default="1", help="another seed, another story (default: 1)")
-    demo.add_argument("--port", type=_port, default=8080, help="where to listen (default: 8080)")
+    demo.add_argument(
+        "--speed", type=_between(float, 1, 100_000), default=3600.0, help="simulated seconds per second (default: 3600)"
+    )
+    demo.add_argument("--seed", type=_name, default="1", help="another seed, another story (default: 1)")
+    demo.add_argument("--port", type=_PORT, default=8080, help="where to listen (default: 8080)")
     demo.add_argument("--until-settled", action="store_true", help="do not wait: play to the end and sum up")
     demo.add_argument("--json", action="store_true", help="the summary as one JSON document")
 
@@ -61,15 +91,15 @@ def build_parser() -> argparse.ArgumentParser:
 
     keys = verbs.add_parser("keys", help="API keys").add_subparsers(dest="verb", required=True)
     create = keys.add_parser("create", help="a new API key, shown once")
-    create.add_argument("--shop", default="default")
-    create.add_argument("--label", default="command line")
+    create.add_argument("--shop", type=_name, default="default")
+    create.add_argument("--label", type=_name, default="command line")
     create.add_argument("--read-only", action="store_true", help="may look, and change nothing")
     partners = verbs.add_parser("partners", help="who pushes to us").add_subparsers(dest="verb", required=True)
     add = partners.add_parser("add", help="a new partner: its push URL and signing secret, shown once")
-    add.add_argument("name")
-    add.add_argument("--shop", default="default")
+    add.add_argument("name", type=_name)
+    add.add_argument("--shop", type=_name, default="default")
     rotate = partners.add_parser("rotate", help="a new secret; the old one is good for another day")
-    rotate.add_argument("partner", help="the id that `partners add` printed")
+    rotate.add_argument("partner", type=_name, help="the id that `partners add` printed")
 
     carriers = verbs.add_parser("carriers", help="what is known of carriers").add_subparsers(dest="verb", required=True)
     listing = carriers.add_parser("list", help="the carrier matrix")
@@ -77,47 +107,59 @@ def build_parser() -> argparse.ArgumentParser:
     reading = carriers.add_parser("decode", help="what the tracker makes of a raw body")
     reading.add_argument("carrier")
     reading.add_argument("file", type=Path)
-    reading.add_argument("--status", type=int, default=200, help="HTTP status that the body came with (default: 200)")
-    reading.add_argument("--content-type", help="its content type (default: by the file's ending)")
-    reading.add_argument("--number", help="one parcel out of several")
+    reading.add_argument(
+        "--status", type=_between(int, 100, 599), default=200, help="HTTP status that the body came with (default: 200)"
+    )
+    reading.add_argument("--content-type", type=_name, help="its content type (default: by the file's ending)")
+    reading.add_argument("--number", type=_name, help="one parcel out of several")
     reading.add_argument("--json", action="store_true")
 
     sandbox = verbs.add_parser("sandbox", help="only the world of pretend carriers, to develop against")
     sandbox.add_argument("--listen", type=_address, default="127.0.0.1:8090", metavar="HOST:PORT")
-    sandbox.add_argument("--seed", default="1")
+    sandbox.add_argument("--seed", type=_name, default="1")
     return parser
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    given = build_parser().parse_args(arguments)
+    parser = build_parser()
+    given = parser.parse_args(arguments)
     if given.command == "carriers":
         return _carriers(given)
+    playing = given.command == "demo"  # whose output is for the eye
+    if playing and given.json and not given.until_settled:
+        parser.error("--json sums up a story that has ended: it goes with --until-settled")
     try:
         settings = load(bootstrap.carrier_settings(), file=given.config)
     except SettingsWrong as wrong:
         if given.command == "doctor":
             return commands.report_mistakes(wrong.mistakes, as_json=given.json)
-        for mistake in wrong.mistakes:
-            print(f"tracker: {mistake}", file=sys.stderr)
-        return 2
-    playing = given.command == "demo"  # whose output is for the eye
+        return _ended(2, *wrong.mistakes)
     logs.configure("ERROR" if playing else settings.log_level, "console" if playing else settings.log_format)
     name = "_".join(filter(None, (given.command.replace("-", "_"), getattr(given, "verb", None))))
-    command: Command = getattr(commands, name)
+    return _run(getattr(commands, name), settings, given)
+
+
+def _run(command: Command, settings: Settings, given: argparse.Namespace) -> int:
     try:
         return asyncio.run(command(settings, given))
-    except (NotFound, RuleRefused, MigrationError, EmbeddedPostgresError, commands.Unavailable) as refusal:
-        print(f"tracker: {refusal}", file=sys.stderr)
-        return 1
     except SettingsWrong as wrong:
-        print("\n".join(f"tracker: {mistake}" for mistake in wrong.mistakes), file=sys.stderr)
-        return 2
+        return _ended(2, *wrong.mistakes)
+    except (commands.UsedWrongly, ClientConfigurationError) as mistake:
+        return _ended(2, mistake)
+    except (NotFound, RuleRefused, MigrationError, EmbeddedPostgresError) as refusal:
+        return _ended(1, refusal)
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as away:
-        print(f"tracker: {type(away).__name__}: {away}", file=sys.stderr)
-        return 1
+        return _ended(1, f"{type(away).__name__}: {away}")
     except KeyboardInterrupt:
         return 130
+
+
+def _ended(code: int, *words: object) -> int:
+    """The exit code, with the reasons said to people."""
+    for line in words:
+        print(f"tracker: {line}", file=sys.stderr)
+    return code
 
 
 def _carriers(given: argparse.Namespace) -> int:
@@ -128,13 +170,11 @@ def _carriers(given: argparse.Namespace) -> int:
         return 0
     adapter = adapters.get(given.carrier)
     if adapter is None:
-        print(f"tracker: no carrier {given.carrier!r}; known: {', '.join(sorted(adapters))}", file=sys.stderr)
-        return 2
+        return _ended(2, f"no carrier {given.carrier!r}; known: {', '.join(sorted(adapters))}")
     try:
         body = given.file.read_bytes()
     except OSError as mistake:
-        print(f"tracker: {given.file}: {mistake.strerror}", file=sys.stderr)
-        return 2
+        return _ended(2, f"{given.file}: {mistake.strerror}")
     content_type = given.content_type or _CONTENT_TYPES.get(given.file.suffix, "text/plain")
     document = decode(adapter, Answer(given.status, content_type, body), given.number)
     print(json.dumps(document, indent=2, ensure_ascii=False) if given.json else _readable(document))
@@ -165,23 +205,9 @@ def _readable(document: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _positive(text: str) -> float:
-    value = float(text)
-    if not 1 <= value <= 100_000:
-        raise argparse.ArgumentTypeError("between 1 and 100000")
-    return value
-
-
 def _address(text: str) -> str:
     host, _, port = text.rpartition(":")
-    if not host:
+    if not _HOST.fullmatch(host):
         raise argparse.ArgumentTypeError("a host and a port, such as 127.0.0.1:8090")
-    _port(port)
+    _PORT(port)
     return text
-
-
-def _port(text: str) -> int:
-    value = int(text)
-    if not 1 <= value <= 65535:
-        raise argparse.ArgumentTypeError("between 1 and 65535")
-    return value

@@ -34,14 +34,17 @@ from tracker.vault import Vault
 _READ, _WRITE = ["read"], ["read", "shipments:write", "incidents:write", "returns:write"]
 
 
-class Unavailable(Exception):
-    """The command needs something that is not there; the message says what to do."""
+class UsedWrongly(Exception):
+    """What was asked for does not go together; the message says what to do."""
 
 
 async def serve(settings: Settings, given: argparse.Namespace) -> int:
     """Run until asked to stop."""
     if given.role != "all" and settings.database_url is None:
-        raise Unavailable("an embedded database serves one process: use --role all, or set TRACKER_DATABASE_URL")
+        raise UsedWrongly(
+            f"serve --role {given.role} shares its database with other processes, and the embedded one serves a single"
+            " process: set TRACKER_DATABASE_URL (database_url in tracker.toml), or use --role all"
+        )
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(bootstrap.database_url(settings))
         await bootstrap.bring_up_to_date(settings, url)

@@ -58,10 +58,45 @@ def test_what_cannot_be_decoded_is_used_wrongly(words: list[str], capsys: pytest
     assert capsys.readouterr().err.startswith("tracker: ")
 
 
-def test_an_unknown_command_is_used_wrongly():
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("dance", "invalid choice: 'dance'"),
+        ("demo --json", "--until-settled"),
+        ("demo --speed nan", "--speed: a number from 1 to 100000"),
+        ("demo --port 70000", "--port: a number from 1 to 65535"),
+        ("demo --port http", "--port: a number from 1 to 65535"),
+        ("sandbox --listen 8090", "--listen: a host and a port"),
+        ("sandbox --listen 127.0.0.1:", "--listen: a number from 1 to 65535"),
+        ("carriers decode ups x.json --status 7", "--status: a number from 100 to 599"),
+        ("partners add \x1b[2J", "name: 1 to 200 characters"),
+        ("shadow maybe", "invalid choice: 'maybe'"),
+    ],
+)
+def test_arguments_that_mean_nothing_are_used_wrongly(words: str, says: str, capsys: pytest.CaptureFixture[str]):
     with pytest.raises(SystemExit) as ended:
-        main(["dance"])
+        main(words.split(" "))
     assert ended.value.code == 2
+    assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("role", ["web", "work"])
+def test_half_a_service_without_a_database_to_share_is_used_wrongly(
+    role: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    file = tmp_path / "tracker.toml"
+    file.write_text(f'data_directory = "{tmp_path}/data"')
+    assert main(["--config", str(file), "serve", "--role", role]) == 2
+    said = capsys.readouterr().err
+    assert [word for word in (f"--role {role}", "TRACKER_DATABASE_URL", "--role all") if word not in said] == []
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_database_address_that_makes_no_sense_is_used_wrongly(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    file = tmp_path / "tracker.toml"
+    file.write_text(f'database_url = "postgresql://localhost/x?sslmode=perhaps"\nsecret_key = "{"k" * 32}"')
+    assert main(["--config", str(file), "stop-sending"]) == 2
+    assert "sslmode" in capsys.readouterr().err
 
 
 def test_a_wrong_configuration_is_told_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
