@@ -208,12 +208,16 @@ async def partners_rotate(settings: Settings, given: argparse.Namespace) -> int:
 
 
 async def sandbox(_settings: Settings, given: argparse.Namespace) -> int:
-    """Only the pretend carriers, in real time, from today on."""
+    """Only the pretend carriers, in real time, from today on, until asked to stop."""
     host, _, port = given.listen.rpartition(":")
     clock = RealClock()
     world = World.seeded(given.seed, clock.now(), stage.PARCELS)
-    _say(f"pretend carriers on http://{given.listen} (dhl_unified, ups, correos); parcels: /_sandbox/parcels")
-    await server.run(host, int(port), world, clock)
+    running = await server.start(world, clock, host=host, port=int(port))
+    try:
+        _say(f"pretend carriers on {running.base_url} (dhl_unified, ups, correos); parcels: /_sandbox/parcels")
+        await bootstrap.until_asked_to_stop(asyncio.Event())
+    finally:
+        await running.stop()
     return 0
 
 

@@ -18,6 +18,7 @@ from carriers.sandbox.wire import correos, correos_trackpub, dhl_unified, ups
 from carriers.sandbox.wire.form import Form
 from carriers.sandbox.world import Clock, World
 
+_FINISH: Final = 2.0  # seconds that requests under way have to finish in; what is slow here is slow on purpose
 _TOKENS_ALIVE: Final = 100
 _HTML: Final = b"<!DOCTYPE html><html><head><title>Maintenance</title></head><body>We will be back soon.</body></html>"
 
@@ -168,7 +169,7 @@ async def start(
     world: World, clock: Clock, *, host: str = "127.0.0.1", port: int = 0, accounts: Accounts | None = None
 ) -> Running:
     """Listens on the port, or on a free one. Raises OSError when the port is taken."""
-    runner = web.AppRunner(make_app(world, clock, accounts), access_log=None)
+    runner = web.AppRunner(make_app(world, clock, accounts), access_log=None, shutdown_timeout=_FINISH)
     await runner.setup()
     try:
         await web.TCPSite(runner, host, port).start()
@@ -177,15 +178,6 @@ async def start(
         raise
     bound_host, bound_port = runner.addresses[0][:2]
     return Running(f"http://{bound_host}:{bound_port}", runner)
-
-
-async def run(host: str, port: int, world: World, clock: Clock) -> None:
-    """Listens until cancelled."""
-    running = await start(world, clock, host=host, port=port)
-    try:
-        await asyncio.Event().wait()
-    finally:
-        await running.stop()
 
 
 async def _spoilt(rule: FaultRule, form: Form, number: str, answer: Answer) -> Answer:
