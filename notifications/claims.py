@@ -79,9 +79,9 @@ async def begin(conn: Connection, works: Sequence[Work], now: datetime) -> dict[
     return {row["id"]: row["attempts"] for row in rows}
 
 
-async def show(conn: Connection, works: Sequence[Work]) -> None:
-    """Shadow mode: keeps the rendered messages and sends nothing."""
-    await conn.execute(_sql.show, *_kept(works))
+async def show(conn: Connection, works: Sequence[Work], now: datetime) -> None:
+    """Shadow mode: keeps the rendered messages and sends nothing. To be run in a transaction."""
+    await _tell(conn, await conn.fetch(_sql.show, *_kept(works), now), now)
 
 
 async def record(conn: Connection, outcomes: Sequence[Outcome], now: datetime) -> None:
@@ -115,7 +115,13 @@ async def record(conn: Connection, outcomes: Sequence[Outcome], now: datetime) -
         )
     ended = [outcome.claim.notice_id for outcome in outcomes if outcome.state in {FAILED, EXPIRED, UNKNOWN}]
     if ended:
-        await conn.execute(_sql.settle, ended)
+        await _tell(conn, await conn.fetch(_sql.settle, ended), now)
+
+
+async def _tell(conn: Connection, notices: Sequence[asyncpg.Record], now: datetime) -> None:
+    """The feed hears what became of these notices."""
+    if notices:
+        await conn.execute(_sql.tell_of_notices, [notice["id"] for notice in notices], now)
 
 
 async def renew(conn: Connection, held: dict[int, int], lease: timedelta) -> None:
@@ -139,11 +145,6 @@ async def set_health(conn: Connection, channel: str, healths: dict[int, Health],
         [health.because for health in healths.values()],
         now,
     )
-
-
-async def next_due(conn: Connection, channels: Sequence[str]) -> datetime | None:
-    moment: datetime | None = await conn.fetchval(_sql.next_due, list(channels))
-    return moment
 
 
 def _kept(works: Sequence[Work]) -> tuple[list[object], ...]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import msgspec
 
-from notifications import claims
 from notifications.contract import Channel, Links
 from notifications.house import Chance, Clock, Database, House
 from notifications.lane import Lane
@@ -74,11 +73,6 @@ class Delivery:
             failures=sum((lane.failures for lane in lanes), Counter()),
             surprises=[surprise for lane in lanes for surprise in lane.surprises],
         )
-
-    async def next_due_at(self) -> datetime | None:
-        """When the next message is due, in business time; None where none is queued."""
-        async with self._house.db.connection() as conn:
-            return await claims.next_due(conn, self.channels)
 
     def stop(self) -> None:
         """Nothing more is begun; runs give back what they have claimed, finish what they have begun, and return."""

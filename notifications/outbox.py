@@ -41,13 +41,19 @@ async def enqueue(conn: Connection, notices: Sequence[Notice], now: datetime, ru
     plans = await _plans(conn, list(once.values()), rules or Rules(), now)
     ids = await _add_notices(conn, list(once.values()), plans)
     await _add_messages(conn, [(ids[key], planned) for key, planned in plans.items() if key in ids], now)
+    await conn.execute(_sql.tell_of_notices, list(ids.values()), now)
     older = [row["id"] for row in await conn.fetch(_sql.older, list(ids.values()))]
-    await _stop(conn, older, "superseded", "something newer is said instead")
+    await _supersede(conn, older, "something newer is said instead", now)
     return sorted(ids.values())
 
 
 async def supersede(
-    conn: Connection, shipment_ids: Sequence[int], because: str, *, subjects: Sequence[str] | None = None
+    conn: Connection,
+    shipment_ids: Sequence[int],
+    because: str,
+    now: datetime,
+    *,
+    subjects: Sequence[str] | None = None,
 ) -> list[Stopped]:
     """Takes back what is unsent about these shipments, in the caller's transaction; gives what nobody was told.
 
@@ -56,7 +62,7 @@ async def supersede(
     """
     wanted = list(subjects) if subjects is not None else [None] * len(shipment_ids)
     unsent = [row["id"] for row in await conn.fetch(_sql.unsent, list(shipment_ids), wanted)]
-    return await _stop(conn, unsent, "superseded", because)
+    return await _supersede(conn, unsent, because, now)
 
 
 async def unheard(
@@ -65,11 +71,6 @@ async def unheard(
     """Those of these (shipment, subject, kind of notice, or None for any) of which nothing has, or may have, gone out."""
     rows = await conn.fetch(_sql.unheard, list(shipment_ids), list(subjects), list(kinds))
     return {(row["shipment_id"], row["subject"], row["kind"]) for row in rows}
-
-
-async def cancel(conn: Connection, notice_ids: Sequence[int], because: str) -> list[Stopped]:
-    """Takes these notices back where they are unsent; gives those of which nothing went out."""
-    return await _stop(conn, notice_ids, "cancelled", because)
 
 
 async def _plans(
@@ -127,10 +128,10 @@ async def _add_messages(conn: Connection, plans: Sequence[tuple[int, list[Planne
     )
 
 
-async def _stop(conn: Connection, notice_ids: Sequence[int], state: str, because: str) -> list[Stopped]:
+async def _supersede(conn: Connection, notice_ids: Sequence[int], because: str, now: datetime) -> list[Stopped]:
     if not notice_ids:
         return []
-    rows = await conn.fetch(_sql.stop, list(notice_ids), state, because)
+    rows = await conn.fetch(_sql.supersede, list(notice_ids), because, now)
     return [
         Stopped(row["id"], row["shipment_id"], row["incident_id"], Kind(row["kind"]), row["subject"]) for row in rows
     ]

@@ -32,6 +32,15 @@ from unnest($1::bigint[], $2::text[], $3::timestamptz[], $4::text[]) as new (not
 join notice on notice.id = new.notice_id
 on conflict (notice_id, channel) do nothing
 
+-- name: tell_of_notices(ids, now)
+-- For the feed of changes: what has just become of these notices.
+insert into change (shop_id, kind, shipment_id, incident_id, notice_id, at, detail)
+select shop_id, 'notice.' || state, shipment_id, incident_id, id, $2,
+       jsonb_strip_nulls(jsonb_build_object('kind', kind, 'because', state_because))
+from notice
+where id = any($1::bigint[])
+order by id
+
 -- name: older(notice_ids)
 -- Notices that these overtake: the same shipment and subject, planned before, with something still unsent.
 select distinct earlier.id
@@ -63,7 +72,7 @@ where not exists (
       and (message.state in ('sending', 'accepted', 'unknown') or message.in_doubt_since is not null)
 )
 
--- name: stop(notice_ids, state, because)
+-- name: supersede(notice_ids, because, now)
 -- Holds back whatever of these notices no sender has begun; gives the notices of which nothing went out at all.
 with waiting as materialized (
     select id, in_doubt_since is null as certainly_unsent
@@ -73,22 +82,38 @@ with waiting as materialized (
     for update
 ), stopped as (
     update message
-    set state = case when waiting.certainly_unsent then $2::text else 'unknown' end,
-        state_because = $3, due_at = null, lease_until = null
+    set state = case when waiting.certainly_unsent then 'superseded' else 'unknown' end,
+        state_because = $2, due_at = null, lease_until = null
     from waiting
     where message.id = waiting.id
+    returning message.id, message.notice_id, message.channel, message.state, message.state_because
+), told_of_messages as (
+    insert into change (shop_id, kind, shipment_id, incident_id, notice_id, at, detail)
+    select notice.shop_id, 'message.' || stopped.state, notice.shipment_id, notice.incident_id, notice.id, $3::timestamptz,
+           jsonb_build_object('message', 'msg_' || stopped.id, 'channel', stopped.channel, 'because', stopped.state_because)
+    from stopped
+    join notice on notice.id = stopped.notice_id
+    order by stopped.id
+), unheard as (
+    update notice
+    set state = 'superseded', state_because = $2
+    where notice.id = any($1::bigint[])
+      and notice.state = 'planned'
+      and not exists (
+          select from message
+          where message.notice_id = notice.id
+            and message.state not in ('failed', 'expired', 'superseded', 'cancelled')
+            and message.id not in (select id from waiting where certainly_unsent)
+      )
+    returning notice.id, notice.shop_id, notice.shipment_id, notice.incident_id, notice.kind, notice.subject
+), told_of_notices as (
+    insert into change (shop_id, kind, shipment_id, incident_id, notice_id, at, detail)
+    select shop_id, 'notice.superseded', shipment_id, incident_id, id, $3::timestamptz,
+           jsonb_build_object('kind', kind, 'because', $2::text)
+    from unheard
+    order by id
 )
-update notice
-set state = $2::text, state_because = $3
-where notice.id = any($1::bigint[])
-  and notice.state = 'planned'
-  and not exists (
-      select from message
-      where message.notice_id = notice.id
-        and message.state not in ('failed', 'expired', 'superseded', 'cancelled')
-        and message.id not in (select id from waiting where certainly_unsent)
-  )
-returning notice.id, notice.shipment_id, notice.incident_id, notice.kind, notice.subject
+select id, shipment_id, incident_id, kind, subject from unheard order by id
 
 -- name: claim(channel, now, lease_seconds, most)
 -- Takes due messages of one channel for a while; whoever holds the newest token may write. [index: message_due]
@@ -208,18 +233,38 @@ with outcome as (
     from outcome
     join held on held.id = outcome.id
     where message.id = outcome.id
-    returning message.notice_id, message.state
+    returning message.id, message.notice_id, message.channel, message.state, message.state_because
+), told as (
+    insert into change (shop_id, kind, shipment_id, incident_id, notice_id, at, detail)
+    select notice.shop_id, 'message.' || case written.state when 'queued' then 'delayed' else written.state end,
+           notice.shipment_id, notice.incident_id, notice.id, $11::timestamptz,
+           jsonb_strip_nulls(jsonb_build_object(
+               'message', 'msg_' || written.id, 'channel', written.channel, 'because', written.state_because,
+               'attempt', outcome.number, 'outcome', outcome.outcome))
+    from written
+    join outcome on outcome.id = written.id
+    join notice on notice.id = written.notice_id
+    left join attempt on attempt.message_id = written.id and attempt.number = outcome.number
+    -- What only waits has news where an attempt has just ended; here its row is still seen as it was before.
+    where written.state <> 'queued' or (attempt.number is not null and attempt.finished_at is null)
+    order by written.id
 ), ended as (
     update attempt
     set finished_at = $11, outcome = outcome.outcome, detail = outcome.detail
     from outcome
     join held on held.id = outcome.id
     where attempt.message_id = outcome.id and attempt.number = outcome.number
+), sent as (
+    update notice
+    set state = 'sent', state_because = null
+    from written
+    where notice.id = written.notice_id and written.state = 'accepted' and notice.state <> 'sent'
+    returning notice.id, notice.shop_id, notice.shipment_id, notice.incident_id, notice.kind
 )
-update notice
-set state = 'sent', state_because = null
-from written
-where notice.id = written.notice_id and written.state = 'accepted' and notice.state <> 'sent'
+insert into change (shop_id, kind, shipment_id, incident_id, notice_id, at, detail)
+select shop_id, 'notice.sent', shipment_id, incident_id, id, $11::timestamptz, jsonb_build_object('kind', kind)
+from sent
+order by id
 
 -- name: settle(notice_ids)
 -- Notices of which no message is on its way any more: told (or perhaps told), expired or failed.
@@ -242,8 +287,9 @@ from (
     having not bool_or(state in ('queued', 'sending', 'accepted', 'shown'))
 ) as ended
 where notice.id = ended.notice_id and notice.state = 'planned'
+returning notice.id
 
--- name: show(ids, tokens, languages, subjects, message_ids, bodies)
+-- name: show(ids, tokens, languages, subjects, message_ids, bodies, now)
 -- Shadow mode: keeps what would have been sent, for everybody to see, and sends nothing.
 with wanted as (
     select *
@@ -261,12 +307,20 @@ with wanted as (
         body = coalesce(message.body, wanted.body)
     from wanted
     where message.id = wanted.id and message.lease_token = wanted.token and message.state = 'queued'
-    returning message.notice_id
+    returning message.id, message.notice_id, message.channel, message.state_because
+), told as (
+    insert into change (shop_id, kind, shipment_id, incident_id, notice_id, at, detail)
+    select notice.shop_id, 'message.shown', notice.shipment_id, notice.incident_id, notice.id, $7::timestamptz,
+           jsonb_build_object('message', 'msg_' || shown.id, 'channel', shown.channel, 'because', shown.state_because)
+    from shown
+    join notice on notice.id = shown.notice_id
+    order by shown.id
 )
 update notice
 set state = 'shown', state_because = 'shadow mode sends nothing'
 from shown
 where notice.id = shown.notice_id and notice.state = 'planned'
+returning notice.id
 
 -- name: rescue(channel, lease_seconds, most)
 -- Takes over messages whose sender fell silent in the middle of an attempt: they may have been sent. [index: message_sending]
@@ -320,15 +374,3 @@ set failures = excluded.failures,
     paused_until = excluded.paused_until,
     because = excluded.because,
     changed_at = excluded.changed_at
-
--- name: next_due(channels)
--- When the next message of these channels is due; null where none is queued. [index: message_due]
-select min(first.due_at) as due_at
-from unnest($1::text[]) as wanted (channel)
-cross join lateral (
-    select message.due_at
-    from message
-    where message.channel = wanted.channel and message.state = 'queued'
-    order by message.due_at
-    limit 1
-) as first

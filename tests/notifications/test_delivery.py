@@ -5,7 +5,6 @@ from email.policy import default
 
 import pytest
 
-from notifications import outbox
 from notifications.contract import Accepted, FailureClass, Kind, Outgoing, SendFailed
 from notifications.policy import Rules
 from tests.notifications.world import MORNING, Held, Told, World
@@ -138,14 +137,13 @@ async def test_what_was_superseded_after_the_claim_is_not_sent(world: World) -> 
     sending = asyncio.create_task(world.deliver(channel))
     await held.reached()
 
-    async with world.database.transaction() as conn:
-        stopped = await outbox.cancel(conn, [second], "the parcel moved on")
+    stopped = await world.take_back(second)
     held.let_go.set()
     await sending
 
-    assert [notice.notice_id for notice in stopped] == [second]
+    assert stopped == [second]
     assert len(channel.handed) == 1
-    assert await world.notice_states() == ["sent", "cancelled"]
+    assert await world.notice_states() == ["sent", "superseded"]
 
 
 async def test_stale_news_expires_unsent(world: World) -> None:
@@ -336,9 +334,7 @@ async def test_a_message_in_doubt_is_not_taken_back_as_if_nobody_had_seen_it(wor
     world.email.answers = [failed(FailureClass.AMBIGUOUS)]
     await world.deliver()
 
-    async with world.database.transaction() as conn:
-        assert await outbox.cancel(conn, [notice_id], "cured") == []
-
+    assert await world.take_back(notice_id) == []
     assert await world.states() == [("email", "unknown")]
 
 

@@ -158,6 +158,15 @@ class World:
         [notice_id] = await self.enqueue(await self.notice(await self.parcel(), key, **more))
         return notice_id
 
+    async def take_back(self, notice_id: int) -> list[int]:
+        """The ids of the notices of which nobody was told."""
+        [about] = await self.rows("select shipment_id, subject from notice where id = $1", notice_id)
+        async with self.database.transaction() as conn:
+            stopped = await outbox.supersede(
+                conn, [about["shipment_id"]], "it was cured", self.clock.now(), subjects=[about["subject"]]
+            )
+        return [notice.notice_id for notice in stopped]
+
     def delivery(self, *channels: Channel, lease: timedelta = timedelta(seconds=60)) -> Delivery:
         return Delivery(
             self.database,

@@ -43,7 +43,7 @@ _ON_ITS_WAY = frozenset({Milestone.ACCEPTED, Milestone.IN_TRANSIT, Milestone.IN_
 
 
 class House(msgspec.Struct, frozen=True):
-    """What scripts work with; made once by bootstrap."""
+    """What scripts work with; made once by bootstrap. `accounts` are those that can be asked, by carrier."""
 
     db: Database
     clock: Clock
@@ -52,6 +52,7 @@ class House(msgspec.Struct, frozen=True):
     calendars: Calendars
     vault: Vault
     rules: Rules = Rules()
+    accounts: Mapping[str, Sequence[str]] = {}
 
     async def load(self, conn: Connection, ids: Sequence[int]) -> dict[int, Case]:
         """The cases of these shipments, locked in key order."""
@@ -145,7 +146,8 @@ async def _tell(house: House, conn: Connection, outcomes: Sequence[Outcome], now
     never_told: set[tuple[int, str]] = set()
     if overtaken:
         shipments, subjects = zip(*overtaken, strict=True)
-        stopped = await outbox.supersede(conn, shipments, "the state moved on before it was sent", subjects=subjects)
+        because = "the state moved on before it was sent"
+        stopped = await outbox.supersede(conn, shipments, because, now, subjects=subjects)
         never_told = {(one.shipment_id, one.subject) for one in stopped if one.kind is Kind.INCIDENT_OPENED}
     notices = await _as_heard(conn, [notice for outcome in outcomes for notice in outcome.notices], never_told)
     if notices:

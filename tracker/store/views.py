@@ -281,7 +281,14 @@ class ReturnView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ChangeView(msgspec.Struct, frozen=True, kw_only=True, rename={"returned": "return"}):
-    """One thing that happened."""
+    """One thing that happened: `kind` is what to, and what.
+
+    - `shipment.` registered, moved, health: what is believed of a parcel
+    - `incident.` and a step of its timeline; `return.` and its new state
+    - `notice.` planned, sent, superseded, failed, expired, shown
+    - `message.` and how it ended: accepted, failed, expired, superseded, cancelled, shown, unknown; or delayed, where
+      an attempt to send it has just failed and it waits for the next one
+    """
 
     id: str
     kind: str

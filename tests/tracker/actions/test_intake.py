@@ -48,7 +48,7 @@ async def test_every_step_can_be_followed_from_the_raw_bytes_to_the_notice(scene
     because = msgspec.json.decode(await scene.value("select because from notice where incident_id is not null"))
     assert (because["finding"], because["rule"]) == (found["key"], "carrier_stated")
     kinds = [row["kind"] for row in await scene.rows("select kind from change order by id")]
-    assert kinds == ["shipment.registered", "shipment.moved", "shipment.health", "incident.opened"]
+    assert kinds == ["shipment.registered", "shipment.moved", "shipment.health", "incident.opened", "notice.planned"]
 
 
 async def test_duplicates_fall_out_by_key(scene: Scene):
