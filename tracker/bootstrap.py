@@ -197,6 +197,20 @@ async def bring_up_to_date(settings: Settings, url: str) -> list[str]:
         await connection.close()
 
 
+async def refuse_outdated(settings: Settings, url: str) -> None:
+    """For commands that only use the database. Raises MigrationError where it is not up to date, and says what to do."""
+    connection = await asyncpg.connect(url)
+    try:
+        waiting = await migrate.pending(connection, settings.database_schema)
+    finally:
+        await connection.close()
+    if waiting:
+        schema = settings.database_schema
+        raise migrate.MigrationError(
+            f"the database is behind this release: schema {schema} lacks {', '.join(waiting)}; run `tracker migrate`"
+        )
+
+
 @asynccontextmanager
 async def open_runtime(
     settings: Settings, url: str, clock: Clock, chance: Chance, *, connections: int = 12

@@ -80,7 +80,7 @@ def build_parser() -> argparse.ArgumentParser:
     demo.add_argument("--until-settled", action="store_true", help="do not wait: play to the end and sum up")
     demo.add_argument("--json", action="store_true", help="the summary as one JSON document")
 
-    verbs.add_parser("migrate", help="bring the database schema up to date")
+    verbs.add_parser("migrate", help="bring the database up to date: its tables and the configured shop")
     doctor = verbs.add_parser("doctor", help="what is configured, what is missing, what can be reached")
     doctor.add_argument("--json", action="store_true")
     verbs.add_parser("stop-sending", help="keep every message in")

@@ -18,6 +18,7 @@ import msgspec
 
 from carriers.sandbox import server
 from carriers.sandbox.world import World
+from sql.migrate import MigrationError
 from tracker import bootstrap
 from tracker.actions import access
 from tracker.bootstrap import Runtime
@@ -142,6 +143,8 @@ async def migrate(settings: Settings, _given: argparse.Namespace) -> int:
     """Bring the schema up to date."""
     async with _any_database(settings) as url:
         applied = await bootstrap.bring_up_to_date(settings, url)
+        async with await Database.open(url, settings.database_schema, max_size=1) as db, db.transaction() as conn:
+            await shops.ensure(conn, settings.shop, RealClock().now())
     _say("\n".join(applied) if applied else "the schema is up to date")
     return 0
 
@@ -223,14 +226,19 @@ async def sandbox(_settings: Settings, given: argparse.Namespace) -> int:
 
 @asynccontextmanager
 async def _database(settings: Settings) -> AsyncIterator[Database]:
-    """The database of the running service, or the embedded one started for this command alone; always up to date."""
-    async with AsyncExitStack() as stack:
-        url = await stack.enter_async_context(_any_database(settings))
-        await bootstrap.bring_up_to_date(settings, url)
-        db = await stack.enter_async_context(await Database.open(url, settings.database_schema, max_size=2))
-        async with db.transaction() as conn:
-            await shops.ensure(conn, settings.shop, RealClock().now())
-        yield db
+    """The database of the running service, or the embedded one started for this command alone; it is only used.
+
+    Raises MigrationError where there is none yet or it is behind this release.
+    """
+    folder = settings.data_directory / "postgres"
+    if settings.database_url is None and not folder.is_dir():
+        raise MigrationError(
+            f"there is no database in {folder} yet: `tracker migrate` makes it, as does `tracker serve`"
+        )
+    async with _any_database(settings) as url:
+        await bootstrap.refuse_outdated(settings, url)
+        async with await Database.open(url, settings.database_schema, max_size=2) as db:
+            yield db
 
 
 @asynccontextmanager

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from tracker import logs
 from tracker.cli import main
 
 GARBAGE = [
@@ -15,6 +16,12 @@ GARBAGE = [
     b'{"trackResponse": 7}',
     b'{"shipments": [{"events": 1}]}',
 ]
+
+
+@pytest.fixture(autouse=True)
+def our_own_log(monkeypatch: pytest.MonkeyPatch):
+    """The log of this process is the tests'."""
+    monkeypatch.setattr(logs, "configure", lambda *_: None)
 
 
 def printed(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> Any:

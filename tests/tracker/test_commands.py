@@ -1,0 +1,102 @@
+"""Commands beside a service: they use its database, and leave it to `migrate` to change it."""
+
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from tests.support.postgres import Server, run
+from tracker import logs
+from tracker.cli import main
+
+USING = {
+    "stop-sending": "no message leaves",
+    "resume-sending": "messages go out",
+    "shadow on": "none is sent",
+    "keys create": "trk_live_",
+    "partners add Carrier": "whsec_",
+    "link": "/console/enter/",
+}
+
+
+class Shell:
+    """A folder with a configuration, in which commands are typed."""
+
+    def __init__(self, file: Path, dsn: str, capsys: pytest.CaptureFixture[str]) -> None:
+        self._file, self._dsn, self._capsys = file, dsn, capsys
+
+    def types(self, words: str, shop: str = "First") -> tuple[int, str]:
+        """The exit code and all that was said."""
+        key = "k" * 32
+        text = f'database_url = "{self._dsn}"\nsecret_key = "{key}"\n[shop]\nname = "{shop}"\n'
+        self._file.write_text(text)
+        code = main(["--config", str(self._file), *words.split()])
+        said = self._capsys.readouterr()
+        return code, said.out + said.err
+
+    def value(self, sql: str) -> Any:
+        return run(_value(self._dsn, sql))
+
+
+async def _value(dsn: str, sql: str) -> Any:
+    connection = await asyncpg.connect(dsn)
+    try:
+        return await connection.fetchval(sql)
+    finally:
+        await connection.close()
+
+
+@pytest.fixture(autouse=True)
+def our_own_log(monkeypatch: pytest.MonkeyPatch):
+    """The log of this process is the tests'."""
+    monkeypatch.setattr(logs, "configure", lambda *_: None)
+
+
+@pytest.fixture
+def shell(postgres: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Generator[Shell]:
+    name = run(postgres.create_empty())
+    yield Shell(tmp_path / "tracker.toml", postgres.dsn_of(name), capsys)
+    run(postgres.drop(name))
+
+
+def test_a_database_that_is_behind_is_named_and_left_alone(shell: Shell):
+    for words in USING:
+        code, said = shell.types(words)
+        assert (code, "0001_the_house.sql" in said, "`tracker migrate`" in said) == (1, True, True), (words, said)
+        assert len(said.splitlines()) == 1
+    assert shell.value("select to_regnamespace('tracker')::text") is None
+
+
+def test_a_database_that_is_ahead_is_named_and_left_alone(shell: Shell):
+    assert shell.types("migrate")[0] == 0
+    shell.value("insert into tracker.migration (number, name, sha256) values (999, '0999_from_tomorrow.sql', '')")
+    code, said = shell.types("stop-sending")
+    assert (code, "0999_from_tomorrow.sql" in said, "newer" in said) == (1, True, True), said
+    assert shell.value("select count(*) from tracker.switch") == 0
+
+
+def test_once_migrated_every_command_works_and_none_changes_the_shop(shell: Shell):
+    assert shell.types("migrate") == (0, "0001_the_house.sql\n")
+    for words, expected in USING.items():
+        code, said = shell.types(words, shop="Second")
+        assert (code, expected in said) == (0, True), (words, said)
+    assert shell.value("select name from tracker.shop") == "First"
+    assert shell.types("migrate", shop="Second") == (0, "the schema is up to date\n")
+    assert shell.value("select name from tracker.shop") == "Second"
+
+
+def test_whom_nobody_knows_is_no_for_an_answer(shell: Shell):
+    shell.types("migrate")
+    assert shell.types("keys create --shop elsewhere") == (1, "tracker: no shop 'elsewhere'\n")
+    assert shell.types("partners rotate ptn_x") == (1, "tracker: no partner ptn_x\n")
+
+
+@pytest.mark.parametrize("words", USING)
+def test_without_any_database_none_is_made(words: str, tmp_path: Path, capsys):
+    file = tmp_path / "embedded.toml"
+    file.write_text(f'data_directory = "{tmp_path}/data"')
+    assert main(["--config", str(file), *words.split()]) == 1
+    assert "`tracker migrate`" in capsys.readouterr().err
+    assert not (tmp_path / "data").exists()
