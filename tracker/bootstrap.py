@@ -227,6 +227,7 @@ async def open_runtime(
             calendars=Calendars(),
             vault=Vault(master_key(settings)),
             rules=_rules(settings),
+            accounts=_accounts(settings),
         )
         async with db.transaction() as conn:
             shop_id = await shops.ensure(conn, settings.shop, clock.now())
@@ -293,6 +294,13 @@ async def _lines(
     if mistakes:
         raise SettingsWrong(mistakes)
     return lines
+
+
+def _accounts(settings: Settings) -> dict[str, list[str]]:
+    accounts: dict[str, list[str]] = {}
+    for one in settings.carriers:
+        accounts.setdefault(one.carrier, []).append(one.account)
+    return accounts
 
 
 def _rules(settings: Settings) -> Rules:

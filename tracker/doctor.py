@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -14,6 +14,8 @@ from sql import migrate
 from tracker import bootstrap
 from tracker.actions import access
 from tracker.settings import CarrierSettings, Settings
+from tracker.store import board
+from tracker.store.board import AccountState
 from tracker.store.db import Database
 
 _PATIENCE = 5.0  # seconds for one connection
@@ -53,7 +55,14 @@ async def _database(settings: Settings) -> AsyncIterator[Check]:
         yield await _schema(connection, settings)
     finally:
         await connection.close()
-    yield await _switches(url, settings)
+    try:
+        async with await Database.open(url, settings.database_schema, max_size=1) as db, db.connection() as conn:
+            yield _switches(await access.switches(conn))
+            for account in await board.accounts(conn):
+                if account.next_poll_at is not None and not _can_be_asked(account, settings):
+                    yield _unasked(account)
+    except asyncpg.PostgresError:
+        yield Check("missing", "switches", "the schema is not there yet: `tracker migrate`")
 
 
 async def _schema(connection: asyncpg.Connection, settings: Settings) -> Check:
@@ -66,16 +75,21 @@ async def _schema(connection: asyncpg.Connection, settings: Settings) -> Check:
     return Check("ok", "schema", f"{settings.database_schema}, up to date")
 
 
-async def _switches(url: str, settings: Settings) -> Check:
-    try:
-        async with await Database.open(url, settings.database_schema, max_size=1) as db, db.connection() as conn:
-            engaged = [name for name, on in (await access.switches(conn)).items() if on]
-    except asyncpg.PostgresError:
-        return Check("missing", "switches", "the schema is not there yet: `tracker migrate`")
+def _switches(switches: Mapping[str, bool]) -> Check:
+    engaged = [name for name, on in switches.items() if on]
     if not engaged:
         return Check("ok", "switches", "messages go out")
     undo = {"stop_sending": "`tracker resume-sending`", "shadow": "`tracker shadow off`"}
     return Check("ok", "switches", "; ".join(f"{name} is engaged, undone by {undo[name]}" for name in engaged))
+
+
+def _can_be_asked(account: AccountState, settings: Settings) -> bool:
+    return any((one.carrier, one.account) == (account.carrier, account.account) for one in settings.carriers)
+
+
+def _unasked(account: AccountState) -> Check:
+    says = f"parcels of account {account.account} are heard of by pushes alone: add [carriers.{account.carrier}] to ask too"
+    return Check("missing", f"carrier {account.carrier}", says)
 
 
 def _public_url(settings: Settings) -> Check:

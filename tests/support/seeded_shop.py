@@ -203,6 +203,7 @@ def open_house(database: Database, now: datetime) -> House:
         cards=CARDS,
         calendars=Calendars(),
         vault=Vault(b"k" * 32),
+        accounts={"correos": ["default"], "dhl_unified": ["default"]},
     )
 
 
@@ -376,10 +377,11 @@ async def add_doubts(life: Life) -> None:
         mistake = "update shipment set undecided = 'ValueError: more than 500 events' where id = $1"
         await conn.execute(mistake, life.shipments[14])
         await conn.execute(_POLLING.answered, shop.id, "correos", "default", now - timedelta(minutes=3))
-        await conn.execute(_POLLING.count_calls, shop.id, "dhl_unified", "default", now.date(), 118)
-        await conn.execute(
-            _POLLING.pause, shop.id, "dhl_unified", "default", now + timedelta(minutes=14), "429 Too Many Requests"
-        )
+        account = (shop.id, "dhl_unified", "default")
+        for _ in range(118):
+            await conn.execute(_POLLING.take_call, *account, now.date(), 250, timedelta(0))
+        until, pauses = now + timedelta(minutes=14), (5, timedelta(seconds=30), timedelta(minutes=15))
+        await conn.execute(_POLLING.pause, *account, now, until, "429 Too Many Requests", *pauses)
 
 
 async def live_a_fortnight(database: Database) -> None:

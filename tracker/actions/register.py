@@ -26,6 +26,7 @@ from tracker.vault import hash_token
 
 _SQL = queries.topic("register")
 _WORK = queries.topic("work")
+_DEFAULT_ACCOUNT = "default"
 _YEARS = range(1990, 2101)  # beyond them neither zones nor working days can be reckoned with
 _Text = Annotated[str, Meta(min_length=1, max_length=200)]
 _Country = Annotated[str, Meta(pattern="^[A-Z]{2}$")]
@@ -138,6 +139,7 @@ class _Checked(msgspec.Struct, frozen=True):
     """A registration whose every field has been read."""
 
     carrier: str
+    account: str
     number: str
     phone: str | None
     email: str | None
@@ -188,11 +190,10 @@ async def _insert(house: House, conn: Connection, shop: Shop, checked: _Checked,
     )
     assert row is not None  # simultaneous calls about one number take turns
     shipment_id = row["id"]
-    account = given.account or "default"
-    await conn.execute(_SQL.ensure_account, shop.id, checked.carrier, account)
+    await conn.execute(_SQL.ensure_account, shop.id, checked.carrier, checked.account)
     token = house.vault.link_token(shipment_id, row["link_version"])
     await conn.execute(_SQL.insert_capability, hash_token(token), shipment_id, now)
-    await conn.execute(_SQL.insert_schedule, shipment_id, shop.id, checked.carrier, account, now)
+    await conn.execute(_SQL.insert_schedule, shipment_id, shop.id, checked.carrier, checked.account, now)
     if given.direction == "return":
         await conn.execute(_SQL.insert_return, shop.id, shipment_id, now)
     detail = {"carrier": checked.carrier, "order": given.order.reference}
@@ -216,7 +217,7 @@ def _row(shop: Shop, checked: _Checked, given: Registration) -> dict[str, Any]:
         "street": given.destination.street,
         "city": given.destination.city,
         "carrier": checked.carrier,
-        "account": given.account or "default",
+        "account": checked.account,
         "service": given.service,
         "tracking_number": checked.number,
         "carrier_reference": given.carrier_reference,
@@ -241,6 +242,7 @@ def _check(house: House, shop: Shop, given: Registration) -> _Checked:
     zone = _zone(given.destination, shop)
     checked = _Checked(
         carrier=_carrier(house, given, wrong),
+        account=_account(house, given, wrong),
         number=given.tracking_number.replace(" ", "").upper(),
         phone=_phone(given, wrong),
         email=_email(given, wrong),
@@ -273,6 +275,14 @@ def _carrier(house: House, given: Registration, wrong: list[Wrong]) -> str:
     elif given.carrier not in house.cards:
         wrong.append(Wrong("/carrier", f"no carrier {given.carrier[:40]!r}; known: {known}"))
     return given.carrier or ""
+
+
+def _account(house: House, given: Registration, wrong: list[Wrong]) -> str:
+    """The account to ask through; where none is configured a nominal one, and the carrier is heard by pushes alone."""
+    known = house.accounts.get(given.carrier or "") or (_DEFAULT_ACCOUNT,)
+    if given.account is not None and given.account not in known:
+        wrong.append(Wrong("/account", f"no account {given.account!r} at this carrier; known: {', '.join(known)}"))
+    return given.account or (_DEFAULT_ACCOUNT if _DEFAULT_ACCOUNT in known else known[0])
 
 
 def _phone(given: Registration, wrong: list[Wrong]) -> str | None:

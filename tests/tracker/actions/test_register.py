@@ -1,5 +1,6 @@
 import asyncio
 
+import msgspec
 import pytest
 
 from carriers.contract import Estimate
@@ -134,6 +135,30 @@ async def test_a_wrong_field_is_named(scene: Scene, changes, pointer):
         await scene.registers(**changes)
     assert [wrong.pointer for wrong in refused.value.fields] == [pointer]
     assert (await scene.counts())["shipment"] == 0
+
+
+@pytest.mark.parametrize(
+    ("configured", "given", "taken"),
+    [
+        ([], None, "default"),
+        ([], "default", "default"),
+        (["north"], None, "north"),
+        (["north", "default"], None, "default"),
+        (["north", "default"], "north", "north"),
+    ],
+)
+async def test_a_parcel_goes_by_an_account_that_can_be_asked(scene: Scene, configured, given, taken):
+    house = msgspec.structs.replace(scene.house, accounts={"full": configured})
+    shipment = (await register(house, scene.shop, registration(account=given))).shipment_id
+    assert (await scene.shipment(shipment))["account"] == taken
+
+
+async def test_an_account_that_nobody_can_ask_is_refused_with_those_that_can_be(scene: Scene):
+    house = msgspec.structs.replace(scene.house, accounts={"full": ["north", "south"]})
+    with pytest.raises(FieldsWrong) as refused:
+        await register(house, scene.shop, registration(account="nort"))
+    (wrong,) = refused.value.fields
+    assert (wrong.pointer, wrong.detail) == ("/account", "no account 'nort' at this carrier; known: north, south")
 
 
 async def test_all_wrong_fields_are_named_at_once(scene: Scene):

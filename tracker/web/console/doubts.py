@@ -31,5 +31,10 @@ async def carriers(request: web.Request) -> web.Response:
         frame = await shell(request, conn)
         accounts = await board.accounts(conn)
         channels = await board.channels(conn)
-    values = {"accounts": accounts, "channels": channels, "cards": services.house.cards}
+    values = {
+        "accounts": accounts,
+        "channels": channels,
+        "cards": services.house.cards,
+        "asked": services.house.accounts,
+    }
     return frame.page("console/carriers.html", values, section="carriers")

@@ -270,6 +270,13 @@ async def test_a_paused_account_says_why_and_until_when(board):
     assert "in 14 min" in body
 
 
+async def test_an_account_that_nobody_can_ask_says_what_it_lacks(board):
+    body = await text(board, "/console/carriers")
+
+    assert body.count("Only pushes are heard") == 1
+    assert "its credentials are missing" in body
+
+
 async def test_stopped_sending_and_shadow_are_seen_on_every_page(board, shop_services):
     async with shop_services.house.db.connection() as conn:
         await access.turn_switch(conn, "stop_sending", engaged=True, by="test")
