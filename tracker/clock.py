@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import secrets
 import time
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -82,6 +81,3 @@ class Chance:
 def token_bytes(count: int) -> bytes:
     """Unguessable bytes."""
     return secrets.token_bytes(count)
-
-
-Sleep = Callable[[float], Awaitable[None]]

@@ -13,7 +13,7 @@ import msgspec
 
 from carriers.sandbox.chance import Chance
 from carriers.sandbox.places import Lane, Spot, couriers_work, lane, way, working_day
-from carriers.sandbox.words import CARRIERS, moments, words_of
+from carriers.sandbox.words import moments, words_of
 
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]  # aware
 
@@ -122,17 +122,6 @@ def can_tell(carrier: str, scenario: str, kind: Lane) -> bool:
         return False
     happening = {step.moment for step in steps_of(scenario, kind)} - {None}
     return all(moment in words.says or moments()[moment].routine for moment in happening if moment)
-
-
-def tellable() -> list[tuple[str, str, Lane]]:
-    """Every carrier, scenario and kind of lane that go together."""
-    return [
-        (carrier, scenario, kind)
-        for carrier in CARRIERS
-        for scenario in scenarios()
-        for kind in Lane
-        if can_tell(carrier, scenario, kind)
-    ]
 
 
 class Trip(msgspec.Struct, frozen=True):

@@ -11,13 +11,13 @@ select id from shipment where id = any($1::bigint[]) order by id for update
 
 -- name: cases(ids)
 -- The cases of shipments that are locked.
-select s.id, s.shop_id, s.contact_id, s.carrier, s.account, s.tracking_number, s.direction, s.origin_country,
+select s.id, s.shop_id, s.contact_id, s.carrier, s.tracking_number, s.direction, s.origin_country,
        s.destination_country, s.registered_at, s.promised_at, s.essential_date, s.value_amount, s.destination_zone,
-       s.belief, s.expectation, s.health, s.announced, s.cured_at, s.ended_at, s.version,
+       s.belief, s.expectation, s.health, s.announced, s.cured_at, s.ended_at,
        s.undecided is not null as undecided, o.reference as order_reference, c.time_zone as customer_zone,
        d.not_found_count, d.poll_failures, r.id as return_id, r.state as return_state, r.reason as return_reason,
        r.opened_at as return_opened_at, r.changed_at as return_changed_at, r.settled_as, r.settled_at,
-       r.replacement_id, r.version as return_version
+       r.replacement_id
 from shipment s
 join customer_order o on o.id = s.order_id
 join contact c on c.id = s.contact_id
@@ -45,7 +45,7 @@ for update of s skip locked
 select id, shipment_id, category, cause, signal, provenance, rule, rule_version, explanation, state, severity,
        responsible, reach, action_owner, action, action_until, action_otherwise, opened_at, changed_at, told_at,
        promised_update_at, silent_updates, next_moment_at, resolved_at, closed_at, closing_reason, reopened,
-       merged_into, handled, version
+       merged_into, handled
 from incident
 where shipment_id = any($1::bigint[])
 order by id

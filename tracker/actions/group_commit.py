@@ -1,4 +1,4 @@
-"""Push handlers share a commit: whoever arrives while one is under way goes with the next, and is answered after it."""
+"""Pushes and polls share a commit: what arrives while one is under way goes with the next, and is answered after it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class GroupCommit(Generic[Item, Result]):
     async def submit(self, item: Item) -> Result:
         """The item's result, once it is durable. Raises Overloaded, or what its own commit raised."""
         if len(self._queue) >= self._limit:
-            raise Overloaded(f"{len(self._queue)} pushes are waiting")
+            raise Overloaded(f"{len(self._queue)} are waiting")
         done: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._queue.append((item, done))
         self._flushing = [flush for flush in self._flushing if not flush.done()]

@@ -42,7 +42,6 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     order_reference: str
     carrier: str
     carrier_name: str
-    account: str
     tracking_number: str
     outbound: bool
     international: bool
@@ -66,7 +65,6 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     not_found: int
     poll_failures: int
     undecided: bool  # events were kept that `belief` does not hold, because of a mistake of ours
-    version: int
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):

@@ -124,7 +124,6 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     reopened: int = 0
     merged_into: int | None = None
     handled: tuple[str, ...] = ()
-    version: int = 0
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):

@@ -72,7 +72,6 @@ class ReturnCase(msgspec.Struct, frozen=True, kw_only=True):
     settled_as: str | None = None
     settled_at: datetime | None = None
     replacement_id: int | None = None
-    version: int = 0
 
 
 def follow(held: ReturnCase | None, belief: Belief, *, outbound: bool, now: datetime) -> ReturnCase | None:

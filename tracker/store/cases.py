@@ -304,7 +304,6 @@ def _case(
         order_reference=row["order_reference"],
         carrier=row["carrier"],
         carrier_name=name,
-        account=row["account"],
         tracking_number=row["tracking_number"],
         outbound=row["direction"] == "outbound",
         international=origin != destination,
@@ -328,7 +327,6 @@ def _case(
         not_found=row["not_found_count"],
         poll_failures=row["poll_failures"],
         undecided=row["undecided"],
-        version=row["version"],
     )
 
 
@@ -344,7 +342,6 @@ def _return_case(row: asyncpg.Record) -> ReturnCase | None:
         settled_as=row["settled_as"],
         settled_at=row["settled_at"],
         replacement_id=row["replacement_id"],
-        version=row["return_version"],
     )
 
 

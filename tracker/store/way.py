@@ -11,6 +11,7 @@ import msgspec
 from sql import queries
 from sql.connection import Connection
 from tracker.domain.shipment import Belief, Expectation
+from tracker.store.views import FindingView
 
 _SQL = queries.topic("way")
 _belief = msgspec.json.Decoder(Belief).decode
@@ -146,24 +147,11 @@ class IncidentFacts(msgspec.Struct, frozen=True, kw_only=True):
         return self.state not in ("resolved", "closed", "merged")
 
 
-class FindingLine(msgspec.Struct, frozen=True, kw_only=True):
-    """What a detector found, with its evidence."""
+class FindingLine(FindingView, frozen=True, kw_only=True):
+    """A finding with the incident that it opened or changed."""
 
     id: int
     incident_id: int
-    key: str
-    rule: str
-    rule_version: int
-    category: str
-    cause: str
-    signal: str
-    provenance: str
-    confidence: float
-    explanation: str
-    evidence: dict[str, Any]
-    found_at: datetime
-    withdrawn_at: datetime | None
-    withdrawn_because: str | None
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,17 +5,24 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from carriers.sandbox.journey import tellable
+from carriers.sandbox.journey import can_tell, scenarios
 from carriers.sandbox.parcel import Parcel
 from carriers.sandbox.places import Lane, postcodes, spot
 from carriers.sandbox.tracking_numbers import tracking_number
+from carriers.sandbox.words import CARRIERS
 
 BODIES = Path(__file__).parents[4] / "shared" / "data" / "carriers"
 NO_BODIES = f"no carrier bodies in {BODIES}"
 
 MONDAY_EVENING = datetime(2026, 3, 2, 17, 30, tzinfo=UTC)
 CITY_OF = {Lane.DOMESTIC: "Sevilla", Lane.ISLANDS: "Santa Cruz de Tenerife", Lane.EU: "Lyon", Lane.ABROAD: "Miami"}
-TELLABLE = tellable()
+TELLABLE = [  # every carrier, scenario and kind of lane that go together
+    (carrier, scenario, kind)
+    for carrier in CARRIERS
+    for scenario in scenarios()
+    for kind in Lane
+    if can_tell(carrier, scenario, kind)
+]
 
 
 def parcel(

@@ -98,7 +98,6 @@ def case(**changes: Any) -> Case:
         "order_reference": "A-1001",
         "carrier": "correos",
         "carrier_name": "Correos",
-        "account": "default",
         "tracking_number": "PQ4F6P0704104480181750T",
         "outbound": True,
         "international": False,
@@ -122,7 +121,6 @@ def case(**changes: Any) -> Case:
         "not_found": 0,
         "poll_failures": 0,
         "undecided": False,
-        "version": 1,
     }
     return Case(**values | changes)
 
