@@ -13,11 +13,11 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
-from urllib.parse import urlsplit
-from zoneinfo import available_timezones
 
 import msgspec
 from msgspec import Meta
+
+from tracker import plausible
 
 _SECONDS: Final = re.compile(r"[0-9]+(\.[0-9]+)?")
 _PREFIX: Final = "TRACKER_"
@@ -36,10 +36,10 @@ class SettingsWrong(Exception):
 class ShopSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The shop in whose name the tracker speaks."""
 
-    code: Annotated[str, Meta(pattern="^[a-z0-9_-]{1,40}$")] = "default"
+    code: Annotated[str, Meta(pattern="^[a-z0-9_-]{1,40}\\Z")] = "default"
     name: Annotated[str, Meta(min_length=1, max_length=60)] = "My shop"
-    country: Annotated[str, Meta(pattern="^[A-Z]{2}$")] = "ES"
-    language: Annotated[str, Meta(pattern="^[a-z]{2}$")] = "es"
+    country: str = "ES"
+    language: str = "es"
     time_zone: str = "Europe/Madrid"
     sender_email: str = "pedidos@shop.example"
     reply_email: str = "atencion@shop.example"
@@ -76,9 +76,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     data_directory: Path = Path("data")
     database_url: str | None = None
     database_owner_url: str | None = None
-    database_schema: Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,40}$")] = "tracker"
+    database_schema: Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,40}\\Z")] = "tracker"
     secret_key: str | None = None
-    listen: Annotated[str, Meta(pattern=r"^[^:/]+:[0-9]{1,5}$")] = "127.0.0.1:8080"
+    listen: Annotated[str, Meta(pattern=r"^[^:/]+:[0-9]{1,5}\Z")] = "127.0.0.1:8080"
     public_url: str = "http://127.0.0.1:8080"
     smtp_url: str | None = None
     smtp_connections: Annotated[int, Meta(ge=1, le=64)] = 4
@@ -160,7 +160,7 @@ def _read_file(path: Path, mistakes: list[str], *, required: bool) -> dict[str, 
         return {}
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as mistake:
+    except (OSError, ValueError, RecursionError) as mistake:  # ValueError also: numbers with thousands of digits
         mistakes.append(f"{path}: {mistake}")
         return {}
 
@@ -220,7 +220,7 @@ def _struct(
 
 def _path(kind: type, value: object) -> Path:
     """The one type of ours that msgspec does not know."""
-    if kind is not Path or not isinstance(value, str) or not value:
+    if kind is not Path or not isinstance(value, str) or not value or "\0" in value:
         raise ValueError("must be a path")
     return Path(value)
 
@@ -235,7 +235,7 @@ def _from_files(table: Mapping[str, Any], prefix: str, mistakes: list[str]) -> d
             mistakes.append(f"{prefix}{secret}: given twice, as itself and as {name}")
         try:
             values[secret] = path.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as mistake:
+        except (OSError, ValueError) as mistake:
             mistakes.append(f"{prefix}{name}: {mistake}")
     return values
 
@@ -270,7 +270,7 @@ def _carrier_values(table: Any, names: frozenset[str], prefix: str, mistakes: li
         elif name.endswith("_file") and plain in names:
             try:
                 values[plain] = Path(str(value)).read_text(encoding="utf-8").strip()
-            except (OSError, UnicodeDecodeError) as mistake:
+            except (OSError, ValueError) as mistake:
                 mistakes.append(f"{prefix}{name}: {mistake}")
         else:
             mistakes.append(f"{prefix}{name}: no such setting; known: {', '.join(sorted(names))}")
@@ -286,8 +286,9 @@ def _contradictions(settings: Settings) -> Iterator[str]:
         ("public_url", settings.public_url, ("http", "https")),
         ("twilio.base_url", settings.twilio.base_url, ("http", "https")),
     ):
-        if url is not None and not _is_url(url, schemes):
-            yield f"{name}: must be an address that begins with {' or '.join(f'{scheme}://' for scheme in schemes)}"
+        wrong = plausible.address(url, schemes) if url is not None else None
+        if wrong is not None:
+            yield f"{name}: {wrong}"
     if settings.database_url is not None and settings.secret_key is None:
         yield (
             "secret_key: needed with a database of your own, so that every process has the same;"
@@ -297,8 +298,7 @@ def _contradictions(settings: Settings) -> Iterator[str]:
         yield "database_owner_url: names the owner of database_url, which is not given"
     if settings.port > 65535:
         yield "listen: a port is at most 65535"
-    if settings.shop.time_zone not in available_timezones():
-        yield f"shop.time_zone: {settings.shop.time_zone!r} is no IANA name such as Europe/Madrid"
+    yield from _shop_mistakes(settings.shop)
     yield from _carrier_mistakes(settings.carriers)
     if settings.secret_key is not None and len(settings.secret_key) < 32:
         yield "secret_key: at least 32 characters"
@@ -307,20 +307,29 @@ def _contradictions(settings: Settings) -> Iterator[str]:
         yield "twilio: account_sid needs auth_token and sender beside it"
 
 
-def _is_url(text: str, schemes: tuple[str, ...]) -> bool:
-    try:
-        parts = urlsplit(text)
-        return parts.scheme in schemes and (parts.port is None or parts.port > 0)
-    except ValueError:  # urlsplit finds brackets and ports that make no sense
-        return False
+def _shop_mistakes(shop: ShopSettings) -> Iterator[str]:
+    """What customers would read or answer to, and could not."""
+    complaints = {
+        "name": plausible.line(shop.name),
+        "country": plausible.country(shop.country),
+        "language": plausible.language(shop.language),
+        "time_zone": plausible.time_zone(shop.time_zone),
+        "sender_email": plausible.email(shop.sender_email),
+        "reply_email": plausible.email(shop.reply_email),
+        "phone": None if shop.phone is None else plausible.phone(shop.phone, shop.country),
+        "website": None if shop.website is None else plausible.website(shop.website),
+    }
+    for name, complaint in complaints.items():
+        if complaint is not None:
+            yield f"shop.{name}: {complaint}"
 
 
 def _carrier_mistakes(accounts: tuple[CarrierSettings, ...]) -> Iterator[str]:
     for one in accounts:
         for name, value in one.values.items():
-            if name in ("base_url", "auth_url") and not _is_url(value, ("http", "https")):
-                yield f"carriers.{one.carrier}.{name}: must be an address that begins with http:// or https://"
+            if name in ("base_url", "auth_url") and (wrong := plausible.address(value)) is not None:
+                yield f"carriers.{one.carrier}.{name}: {wrong}"
             elif name == "calls_per_day" and not value.isdecimal():
                 yield f"carriers.{one.carrier}.calls_per_day: a whole number"
-            elif name == "spacing" and not _SECONDS.fullmatch(value):
-                yield f"carriers.{one.carrier}.spacing: seconds, such as 0.5"
+            elif name == "spacing" and not (_SECONDS.fullmatch(value) and float(value) <= 3600):
+                yield f"carriers.{one.carrier}.spacing: seconds, such as 0.5, and an hour at most"

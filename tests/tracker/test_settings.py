@@ -69,11 +69,16 @@ def test_all_mistakes_are_named_at_once(tmp_path: Path):
         ('public_url = "http://[bad"', "public_url"),
         ('smtp_url = "smtp://relay:port"', "smtp_url"),
         ('listen = "127.0.0.1:99999"', "listen"),
-        ('[shop]\ntime_zone = "Nowhere/X"', "shop.time_zone"),
+        ('public_url = "https://"', "public_url"),
+        ('smtp_url_file = "a\\u0000b"', "smtp_url_file"),
+        ('data_directory = "a\\u0000b"', "data_directory"),
+        ("listen = " + "[" * 5000, "tracker.toml"),
+        ("listen = " + "9" * 5000, "tracker.toml"),
         ('[twilio]\naccount_sid = "AC1"', "twilio"),
         ('[carriers.ups]\nbase_url = "nonsense"', "carriers.ups.base_url"),
         ('[carriers.ups]\ncalls_per_day = "many"', "carriers.ups.calls_per_day"),
         ('[carriers.ups]\nspacing = "nan"', "carriers.ups.spacing"),
+        (f'[carriers.ups]\nspacing = "{"9" * 400}"', "carriers.ups.spacing"),
         ('[carriers.ups]\naccounts = "north"', "carriers.ups.accounts"),
         ('[carriers.ups.accounts]\nnorth = "x"', "carriers.ups.accounts"),
         ('carriers = "ups"', "carriers"),
@@ -84,6 +89,37 @@ def test_all_mistakes_are_named_at_once(tmp_path: Path):
 )
 def test_a_mistake_is_told_by_its_name(tmp_path: Path, text: str, named: str):
     assert any(named in mistake for mistake in mistakes_of(text, tmp_path))
+
+
+SHOP = {
+    "name": (["Tienda Ñandú"], ["", "a\\nBcc: everybody@x.example", "  "], ""),
+    "country": (["ES", "XK"], ["Spain", "es", "ZZ", "UK", ""], "ISO 3166"),
+    "language": (["es", "ca"], ["xx", "es-MX", "spanish", ""], "ISO 639"),
+    "time_zone": (["Europe/Madrid", "UTC"], ["Nowhere/X", "CET+1", "../etc/passwd", ""], "Europe/Madrid"),
+    "sender_email": (
+        ["pedidos@shop.example", "a.b+c@ñandú.es"],
+        ["pedidos", "a@b", "Ana <a@b.es>", "a@b.es, c@d.es", "ñ@b.es", "a@b.es\\n", ""],
+        "orders@your-shop.example",
+    ),
+    "reply_email": (["help@shop.example"], ["help@", "@shop.example", "a b@shop.example"], "orders@your-shop.example"),
+    "phone": (["+34 910 00 00 00", "910000000", "+44 20 7946 0000"], ["call us", "12", "+999 1234567", ""], "+34"),
+    "website": (
+        ["https://shop.example", "shop.example/es?a=b", "http://shop.example:8080"],
+        ["javascript:alert(1)//.x", "ftp://shop.example", "shop", "https://", "shop.example/<b>", "a b.example", ""],
+        "https://your-shop.example",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SHOP)
+def test_what_customers_would_read_or_answer_to_must_be_what_it_says(tmp_path: Path, name: str):
+    good, bad, fix = SHOP[name]
+    for value in good:
+        assert getattr(read(f'[shop]\n{name} = "{value}"', tmp_path).shop, name) == value
+    for value in bad:
+        mistakes = mistakes_of(f'[shop]\n{name} = "{value}"', tmp_path)
+        assert [one.partition(":")[0] for one in mistakes] == [f"shop.{name}"], value
+        assert fix in mistakes[0]
 
 
 def test_a_file_that_was_named_must_be_there(tmp_path: Path):
