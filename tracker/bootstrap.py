@@ -112,6 +112,7 @@ class Runtime(msgspec.Struct, frozen=True):
                 pushes=self.intake,
                 public_url=self.settings.public_url.rstrip("/"),
                 is_stopping=self.stopping.is_set,
+                trusted_proxies=self.settings.proxies,
             )
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import ip_network
 from typing import Final
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
@@ -36,6 +37,16 @@ def website(text: str) -> str | None:
     if len(text) <= 120 and "." in text and address(written) is None:
         return None
     return f"{text!r} is no address on the web: give one such as https://your-shop.example"
+
+
+def networks(text: str) -> str | None:
+    """Addresses and networks of machines, with commas between them."""
+    try:
+        for one in filter(None, map(str.strip, text.split(","))):
+            ip_network(one)
+    except ValueError as mistake:
+        return f"{mistake}: give addresses and networks, such as 127.0.0.1, 10.0.0.0/8"
+    return None
 
 
 def email(text: str) -> str | None:

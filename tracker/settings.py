@@ -11,6 +11,7 @@ import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -80,6 +81,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     secret_key: str | None = None
     listen: Annotated[str, Meta(pattern=r"^[^:/]+:[0-9]{1,5}\Z")] = "127.0.0.1:8080"
     public_url: str = "http://127.0.0.1:8080"
+    trusted_proxies: str = ""  # addresses and networks, with commas between them
     smtp_url: str | None = None
     smtp_connections: Annotated[int, Meta(ge=1, le=64)] = 4
     log_format: Annotated[str, Meta(pattern="^(json|console)$")] = "json"
@@ -100,6 +102,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def port(self) -> int:
         return int(self.listen.rpartition(":")[2])
+
+    @property
+    def proxies(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """The proxies whose word counts on where a request comes from."""
+        return tuple(ip_network(one.strip()) for one in self.trusted_proxies.split(",") if one.strip())
 
 
 _SECTIONS: Final[dict[str, type[msgspec.Struct]]] = {"shop": ShopSettings, "twilio": TwilioSettings}
@@ -298,6 +305,8 @@ def _contradictions(settings: Settings) -> Iterator[str]:
         yield "database_owner_url: names the owner of database_url, which is not given"
     if settings.port > 65535:
         yield "listen: a port is at most 65535"
+    if (wrong := plausible.networks(settings.trusted_proxies)) is not None:
+        yield f"trusted_proxies: {wrong}"
     yield from _shop_mistakes(settings.shop)
     yield from _carrier_mistakes(settings.carriers)
     if settings.secret_key is not None and len(settings.secret_key) < 32:

@@ -67,3 +67,13 @@ async def board(site: Site, shop_services: Services) -> Site:
     response = await site.get(f"/console/enter/{token}", allow_redirects=False)
     assert response.status == 303
     return site
+
+
+async def link_of(services: Services, index: int) -> str:
+    """The path of the page of one of the shop's parcels."""
+    async with services.house.db.connection() as conn:
+        row = await conn.fetchrow(
+            "select id, link_version from shipment where tracking_number = $1", seeded_shop.number(index)
+        )
+    assert row is not None
+    return services.tracking_url(row["id"], row["link_version"]).removeprefix(services.public_url)

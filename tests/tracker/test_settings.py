@@ -70,6 +70,9 @@ def test_all_mistakes_are_named_at_once(tmp_path: Path):
         ('smtp_url = "smtp://relay:port"', "smtp_url"),
         ('listen = "127.0.0.1:99999"', "listen"),
         ('public_url = "https://"', "public_url"),
+        ('trusted_proxies = "10.0.0.1/8"', "trusted_proxies"),
+        ('trusted_proxies = "127.0.0.1 10.0.0.1"', "trusted_proxies"),
+        ('trusted_proxies = ["127.0.0.1"]', "trusted_proxies"),
         ('smtp_url_file = "a\\u0000b"', "smtp_url_file"),
         ('data_directory = "a\\u0000b"', "data_directory"),
         ("listen = " + "[" * 5000, "tracker.toml"),
@@ -125,6 +128,12 @@ def test_what_customers_would_read_or_answer_to_must_be_what_it_says(tmp_path: P
 def test_a_file_that_was_named_must_be_there(tmp_path: Path):
     with pytest.raises(SettingsWrong, match="no such file"):
         load(CARRIERS, environment={}, file=tmp_path / "gone.toml")
+
+
+def test_proxies_are_addresses_and_networks(tmp_path: Path):
+    settings = read("", tmp_path, TRACKER_TRUSTED_PROXIES="127.0.0.1, 10.0.0.0/8,,fd00::/8")
+    assert [str(one) for one in settings.proxies] == ["127.0.0.1/32", "10.0.0.0/8", "fd00::/8"]
+    assert read("", tmp_path).proxies == ()
 
 
 def test_every_variable_is_known_by_its_name():

@@ -9,7 +9,7 @@ from aiohttp import hdrs, web
 from tracker.web import templating, words
 from tracker.web.errors import PAGE, REQUEST_ID, Problem
 
-_KINDS: Final = {404: "missing", 405: "missing", 503: "busy"}
+_KINDS: Final = {404: "missing", 405: "missing", 429: "often", 503: "busy"}
 
 
 def show_to_people(app: web.Application) -> None:

@@ -11,15 +11,17 @@ from aiohttp import web
 from tracker.actions.deciding import House
 from tracker.actions.group_commit import GroupCommit
 from tracker.actions.intake import Observation, Taken
+from tracker.web.peer import Network
 
 
 class Services(msgspec.Struct, frozen=True):
-    """`public_url` is how the outside reaches us, without a slash at its end."""
+    """`public_url` is how the outside reaches us, without a slash at its end, through `trusted_proxies`, if any."""
 
     house: House
     pushes: GroupCommit[Observation, Taken]
     public_url: str
     is_stopping: Callable[[], bool]
+    trusted_proxies: tuple[Network, ...] = ()
 
     def tracking_url(self, shipment_id: int, link_version: int) -> str:
         """The customer's page of a shipment."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final
 from urllib.parse import quote
 
@@ -12,22 +13,30 @@ from tracker.store.customer_page import Linked, Sibling
 from tracker.vault import hash_token
 from tracker.web import templating, words
 from tracker.web.customer import story
+from tracker.web.customer.misses import Misses
+from tracker.web.errors import Problem
+from tracker.web.peer import address_of
 from tracker.web.services import SERVICES, Services
 from tracker.web.templating import CUSTOMER_CSP
 from tracker.web.words import Language
 
+MISSES: Final = web.AppKey("misses", Misses)
 _LONGEST_TOKEN: Final = 200
 
 
 async def parcel(request: web.Request) -> web.Response:
-    """`/t/{token}`. Whatever opens nothing gets one and the same answer, after the same look into the database."""
+    """`/t/{token}`. Whatever opens nothing gets one and the same answer, after the same look into the database.
+
+    Whoever tries many of those is asked to wait. A link that opens is opened even then: a stranger who guesses must not
+    lock out the customers who share an address with them.
+    """
     services = request.app[SERVICES]
     now = services.house.clock.now()
     token = hash_token(request.match_info["token"][:_LONGEST_TOKEN])
     async with services.house.db.connection() as conn:
         linked = await customer_page.parcel(conn, token, now)
         if linked is None:
-            return gone(request)
+            return _missed(request)
         steps = await customer_page.steps(conn, linked.id)
         troubles = await customer_page.troubles(conn, linked.id)
         siblings = await customer_page.siblings(conn, linked)
@@ -45,8 +54,12 @@ async def parcel(request: web.Request) -> web.Response:
     return templating.page(spoken, "customer/parcel.html", values, csp=CUSTOMER_CSP)
 
 
-def gone(request: web.Request) -> web.Response:
-    """The one answer for links that are unknown, mistyped, revoked or over."""
+def _missed(request: web.Request) -> web.Response:
+    """The one answer for links that are unknown, mistyped, revoked or over. Raises Problem(429) for too many of them."""
+    wait = request.app[MISSES].count(address_of(request, request.app[SERVICES].trusted_proxies))
+    if wait:
+        detail = "Too many links that open nothing came from this address; a link from our messages still opens."
+        raise Problem(429, "too_many_misses", detail, headers={hdrs.RETRY_AFTER: str(math.ceil(wait))})
     asked = words.accepted(request.headers.get(hdrs.ACCEPT_LANGUAGE, ""))
     spoken = words.choose([request.query.get("lang"), *asked])
     return templating.page(spoken, "customer/gone.html", {}, csp=CUSTOMER_CSP, status=404)

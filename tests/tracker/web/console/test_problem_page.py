@@ -28,6 +28,7 @@ async def test_what_is_not_allowed_says_what_is(site):
     ("status", "says"),
     [
         (500, "Something went wrong on our side."),
+        (429, "Please wait some minutes."),
         (503, "We cannot answer at the moment."),
         (409, "This cannot be done."),
     ],

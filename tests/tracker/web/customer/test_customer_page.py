@@ -4,23 +4,13 @@ from datetime import timedelta
 import pytest
 
 from tests.support import seeded_shop
-from tests.support.seeded import Site
+from tests.support.seeded import Site, link_of
 from tests.support.statements import counting
 from tracker.clock import SteppedClock
 from tracker.vault import hash_token
 from tracker.web.app import make_app
-from tracker.web.services import Services
 
 CUSTOMS, RETURNING, WITH_A_SIBLING = 0, 10, 15
-
-
-async def link_of(services: Services, index: int) -> str:
-    async with services.house.db.connection() as conn:
-        row = await conn.fetchrow(
-            "select id, link_version from shipment where tracking_number = $1", seeded_shop.number(index)
-        )
-    assert row is not None
-    return services.tracking_url(row["id"], row["link_version"]).removeprefix(services.public_url)
 
 
 async def text(site: Site, path: str, **headers: str) -> str:
