@@ -98,8 +98,11 @@ def keep_listed(_logger: object, _method: str, event: EventDict) -> EventDict:
 
 
 def hide_secrets(_logger: object, _method: str, event: EventDict) -> EventDict:
-    """Whatever text a library wrote, addresses, numbers, keys and tokens do not leave in it."""
-    return {name: hidden(value) if isinstance(value, str) else value for name, value in event.items()}
+    """Whatever text a library wrote, addresses, numbers, keys and tokens do not leave in it, nor in what prints as text."""
+    return {
+        name: value if name.startswith("_") or isinstance(value, int | float | None) else hidden(str(value))
+        for name, value in event.items()
+    }
 
 
 def hidden(text: str) -> str:
