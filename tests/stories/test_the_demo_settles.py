@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -35,6 +36,13 @@ def test_every_parcel_reaches_an_end(summary: dict[str, Any]):
 def test_customs_weather_and_delay_become_incidents_and_all_are_closed(summary: dict[str, Any]):
     assert {"customs", "weather", "delay", "loss", "return"} <= {row["category"] for row in summary["incidents"]}
     assert {row["state"] for row in summary["incidents"]} <= {"closed", "merged"}
+
+
+def test_whoever_watches_soon_sees_mails_about_customs_weather_and_delay(summary: dict[str, Any]):
+    """At the usual pace sixty of its hours pass within minutes."""
+    soon = datetime.fromisoformat(summary["from"]) + timedelta(hours=60)
+    seen = {category for category, at in summary["first_mails"].items() if datetime.fromisoformat(at) <= soon}
+    assert {"customs", "weather", "delay"} <= seen
 
 
 def test_customers_hear_of_it_by_mail_and_sms_in_two_languages(summary: dict[str, Any]):

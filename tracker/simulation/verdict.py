@@ -34,6 +34,7 @@ async def summarise(db: Database, world: World, sinks: Sinks, start: datetime, e
         "incidents": [dict(row) for row in kinds],
         "notices": [dict(row) for row in notices],
         "accepted": {"email": len(sinks.mails), "sms": len(sinks.texts)},
+        "first_mails": _first_mails(incidents, messages),
         "violations": [
             *_not_final(shipments),
             *_untrue(world, shipments, end),
@@ -45,6 +46,16 @@ async def summarise(db: Database, world: World, sinks: Sinks, start: datetime, e
             *(f"{row_count} {what} left at the end" for what, row_count in ends.items() if row_count),
         ],
     }
+
+
+def _first_mails(incidents: Rows, messages: Rows) -> dict[str, str]:
+    """By category: when the first mail about such an incident went out."""
+    categories = {row["id"]: row["category"] for row in incidents}
+    told: dict[str, str] = {}
+    for row in messages:  # in order of time
+        if row["channel"] == "email" and row["incident_id"] is not None:
+            told.setdefault(categories[row["incident_id"]], row["accepted_at"].isoformat())
+    return told
 
 
 def _not_final(shipments: Rows) -> Iterator[str]:
