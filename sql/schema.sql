@@ -25,6 +25,20 @@ CREATE TABLE attempt (
 )
 WITH (fillfactor='80');
 
+CREATE TABLE audit (
+    id bigint NOT NULL,
+    shop_id bigint,
+    at timestamp with time zone NOT NULL,
+    actor text NOT NULL,
+    role text,
+    action text NOT NULL,
+    object text,
+    detail jsonb NOT NULL,
+    request_id text,
+    address_hash bytea,
+    hash bytea NOT NULL
+);
+
 CREATE TABLE board_pass (
     token_hash bytea NOT NULL,
     kind text NOT NULL,
@@ -345,6 +359,12 @@ CREATE TABLE partner_secret (
 
 ALTER TABLE partner_secret ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
 
+CREATE TABLE recovery_code (
+    staff_id bigint NOT NULL,
+    code_hash bytea NOT NULL,
+    used_at timestamp with time zone
+);
+
 CREATE TABLE return_case (
     id bigint NOT NULL,
     shop_id bigint NOT NULL,
@@ -431,6 +451,65 @@ CREATE TABLE shop (
 
 ALTER TABLE shop ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
 
+CREATE TABLE sign_in_failure (
+    source bytea NOT NULL,
+    failures integer NOT NULL,
+    failed_at timestamp with time zone NOT NULL
+);
+
+CREATE TABLE staff (
+    id bigint NOT NULL,
+    email text NOT NULL,
+    name text NOT NULL,
+    language text,
+    time_zone text,
+    scheme text,
+    password_hash text,
+    identity text,
+    second_factor bytea,
+    second_factor_at timestamp with time zone,
+    second_factor_step bigint DEFAULT 0 NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    disabled_at timestamp with time zone
+);
+
+ALTER TABLE staff ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
+
+CREATE TABLE staff_link (
+    token_hash bytea NOT NULL,
+    staff_id bigint NOT NULL,
+    purpose text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    used_at timestamp with time zone,
+    CONSTRAINT staff_link_purpose_check CHECK ((purpose = ANY (ARRAY['invitation'::text, 'entry'::text])))
+);
+
+CREATE TABLE staff_role (
+    staff_id bigint NOT NULL,
+    shop_id bigint NOT NULL,
+    role text NOT NULL,
+    partner_id bigint,
+    CONSTRAINT staff_role_check CHECK (((role = 'partner'::text) = (partner_id IS NOT NULL))),
+    CONSTRAINT staff_role_role_check CHECK ((role = ANY (ARRAY['viewer'::text, 'agent'::text, 'supervisor'::text, 'admin'::text, 'partner'::text])))
+);
+
+CREATE TABLE staff_session (
+    id bigint NOT NULL,
+    token_hash bytea NOT NULL,
+    staff_id bigint NOT NULL,
+    shop_id bigint NOT NULL,
+    complete boolean NOT NULL,
+    address_hash bytea,
+    browser text,
+    created_at timestamp with time zone NOT NULL,
+    seen_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    revoked_at timestamp with time zone
+);
+
+ALTER TABLE staff_session ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
+
 CREATE TABLE switch (
     name text NOT NULL,
     engaged boolean NOT NULL,
@@ -454,6 +533,7 @@ ALTER TABLE unclaimed ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
 ALTER TABLE api_key ADD CONSTRAINT api_key_key_id_key UNIQUE (key_id);
 ALTER TABLE api_key ADD CONSTRAINT api_key_pkey PRIMARY KEY (id);
 ALTER TABLE attempt ADD CONSTRAINT attempt_pkey PRIMARY KEY (message_id, number);
+ALTER TABLE audit ADD CONSTRAINT audit_pkey PRIMARY KEY (id);
 ALTER TABLE board_pass ADD CONSTRAINT board_pass_pkey PRIMARY KEY (token_hash);
 ALTER TABLE business_settings ADD CONSTRAINT business_settings_pkey PRIMARY KEY (shop_id, version);
 ALTER TABLE calendar_year ADD CONSTRAINT calendar_year_pkey PRIMARY KEY (country, year);
@@ -482,6 +562,7 @@ ALTER TABLE once ADD CONSTRAINT once_pkey PRIMARY KEY (job, period);
 ALTER TABLE partner ADD CONSTRAINT partner_code_key UNIQUE (code);
 ALTER TABLE partner ADD CONSTRAINT partner_pkey PRIMARY KEY (id);
 ALTER TABLE partner_secret ADD CONSTRAINT partner_secret_pkey PRIMARY KEY (id);
+ALTER TABLE recovery_code ADD CONSTRAINT recovery_code_pkey PRIMARY KEY (staff_id, code_hash);
 ALTER TABLE return_case ADD CONSTRAINT return_case_pkey PRIMARY KEY (id);
 ALTER TABLE return_case ADD CONSTRAINT return_case_shipment_id_key UNIQUE (shipment_id);
 ALTER TABLE schedule ADD CONSTRAINT schedule_pkey PRIMARY KEY (shipment_id);
@@ -489,8 +570,18 @@ ALTER TABLE shipment ADD CONSTRAINT shipment_pkey PRIMARY KEY (id);
 ALTER TABLE shipment ADD CONSTRAINT shipment_shop_id_carrier_tracking_number_order_id_key UNIQUE (shop_id, carrier, tracking_number, order_id);
 ALTER TABLE shop ADD CONSTRAINT shop_code_key UNIQUE (code);
 ALTER TABLE shop ADD CONSTRAINT shop_pkey PRIMARY KEY (id);
+ALTER TABLE sign_in_failure ADD CONSTRAINT sign_in_failure_pkey PRIMARY KEY (source);
+ALTER TABLE staff ADD CONSTRAINT staff_email_key UNIQUE (email);
+ALTER TABLE staff ADD CONSTRAINT staff_identity_key UNIQUE (identity);
+ALTER TABLE staff_link ADD CONSTRAINT staff_link_pkey PRIMARY KEY (token_hash);
+ALTER TABLE staff ADD CONSTRAINT staff_pkey PRIMARY KEY (id);
+ALTER TABLE staff_role ADD CONSTRAINT staff_role_pkey PRIMARY KEY (staff_id, shop_id);
+ALTER TABLE staff_session ADD CONSTRAINT staff_session_pkey PRIMARY KEY (id);
+ALTER TABLE staff_session ADD CONSTRAINT staff_session_token_hash_key UNIQUE (token_hash);
 ALTER TABLE switch ADD CONSTRAINT switch_pkey PRIMARY KEY (name);
 ALTER TABLE unclaimed ADD CONSTRAINT unclaimed_pkey PRIMARY KEY (id);
+CREATE INDEX audit_actor ON audit USING btree (actor, id);
+CREATE INDEX audit_object ON audit USING btree (object, id) WHERE (object IS NOT NULL);
 CREATE UNIQUE INDEX change_position ON change USING btree ("position") WHERE ("position" IS NOT NULL);
 CREATE INDEX change_shop ON change USING btree (shop_id, "position") WHERE ("position" IS NOT NULL);
 CREATE INDEX change_unplaced ON change USING btree (id) WHERE ("position" IS NULL);
@@ -513,6 +604,7 @@ CREATE INDEX schedule_next_poll ON schedule USING btree (shop_id, carrier, accou
 CREATE INDEX shipment_number ON shipment USING btree (tracking_number, shop_id);
 CREATE INDEX shipment_order ON shipment USING btree (order_id);
 CREATE INDEX shipment_undecided ON shipment USING btree (id) WHERE (undecided IS NOT NULL);
+CREATE INDEX staff_session_staff ON staff_session USING btree (staff_id) WHERE (revoked_at IS NULL);
 CREATE INDEX unclaimed_number ON unclaimed USING btree (tracking_number, shop_id) WHERE (claimed_by IS NULL);
 ALTER TABLE api_key ADD CONSTRAINT api_key_shop_id_fkey FOREIGN KEY (shop_id) REFERENCES shop(id);
 ALTER TABLE attempt ADD CONSTRAINT attempt_message_id_fkey FOREIGN KEY (message_id) REFERENCES message(id);
@@ -541,6 +633,7 @@ ALTER TABLE observation ADD CONSTRAINT observation_shipment_id_fkey FOREIGN KEY 
 ALTER TABLE observation ADD CONSTRAINT observation_shop_id_fkey FOREIGN KEY (shop_id) REFERENCES shop(id);
 ALTER TABLE partner_secret ADD CONSTRAINT partner_secret_partner_id_fkey FOREIGN KEY (partner_id) REFERENCES partner(id);
 ALTER TABLE partner ADD CONSTRAINT partner_shop_id_fkey FOREIGN KEY (shop_id) REFERENCES shop(id);
+ALTER TABLE recovery_code ADD CONSTRAINT recovery_code_staff_id_fkey FOREIGN KEY (staff_id) REFERENCES staff(id);
 ALTER TABLE return_case ADD CONSTRAINT return_case_replacement_id_fkey FOREIGN KEY (replacement_id) REFERENCES shipment(id);
 ALTER TABLE return_case ADD CONSTRAINT return_case_shipment_id_fkey FOREIGN KEY (shipment_id) REFERENCES shipment(id);
 ALTER TABLE return_case ADD CONSTRAINT return_case_shop_id_fkey FOREIGN KEY (shop_id) REFERENCES shop(id);
@@ -549,6 +642,12 @@ ALTER TABLE shipment ADD CONSTRAINT shipment_contact_id_fkey FOREIGN KEY (contac
 ALTER TABLE shipment ADD CONSTRAINT shipment_order_id_fkey FOREIGN KEY (order_id) REFERENCES customer_order(id);
 ALTER TABLE shipment ADD CONSTRAINT shipment_replaces_id_fkey FOREIGN KEY (replaces_id) REFERENCES shipment(id);
 ALTER TABLE shipment ADD CONSTRAINT shipment_shop_id_fkey FOREIGN KEY (shop_id) REFERENCES shop(id);
+ALTER TABLE staff_link ADD CONSTRAINT staff_link_staff_id_fkey FOREIGN KEY (staff_id) REFERENCES staff(id);
+ALTER TABLE staff_role ADD CONSTRAINT staff_role_partner_id_fkey FOREIGN KEY (partner_id) REFERENCES partner(id);
+ALTER TABLE staff_role ADD CONSTRAINT staff_role_shop_id_fkey FOREIGN KEY (shop_id) REFERENCES shop(id);
+ALTER TABLE staff_role ADD CONSTRAINT staff_role_staff_id_fkey FOREIGN KEY (staff_id) REFERENCES staff(id);
+ALTER TABLE staff_session ADD CONSTRAINT staff_session_shop_id_fkey FOREIGN KEY (shop_id) REFERENCES shop(id);
+ALTER TABLE staff_session ADD CONSTRAINT staff_session_staff_id_fkey FOREIGN KEY (staff_id) REFERENCES staff(id);
 ALTER TABLE unclaimed ADD CONSTRAINT unclaimed_claimed_by_fkey FOREIGN KEY (claimed_by) REFERENCES shipment(id);
 ALTER TABLE unclaimed ADD CONSTRAINT unclaimed_observation_id_fkey FOREIGN KEY (observation_id) REFERENCES observation(id);
 ALTER TABLE unclaimed ADD CONSTRAINT unclaimed_shop_id_fkey FOREIGN KEY (shop_id) REFERENCES shop(id);

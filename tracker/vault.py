@@ -48,6 +48,10 @@ class Vault:
         message = f"view|{shipment_id}|{version}".encode()
         return base62(hmac.digest(self._key("capability"), message, "sha256")[:16], 22)
 
+    def mac(self, purpose: str, message: str) -> str:
+        """Proof that we wrote this message for this purpose: 128 bits, 22 characters."""
+        return base62(hmac.digest(self._key(purpose), message.encode(), "sha256")[:16], 22)
+
     def _key(self, purpose: str) -> bytes:
         return HKDF(algorithm=SHA256(), length=32, salt=None, info=purpose.encode()).derive(self._master)
 

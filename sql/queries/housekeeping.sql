@@ -22,3 +22,12 @@ delete from board_pass where expires_at < clock_timestamp()
 -- name: drop_old_idempotency()
 -- Answers kept for repeats, after three days.
 delete from idempotency where created_at < clock_timestamp() - interval '3 days'
+
+-- name: drop_old_failures()
+-- Failures to sign in that count no more.
+delete from sign_in_failure where failed_at < clock_timestamp() - interval '1 day'
+
+-- name: drop_old_sessions()
+-- Sessions and one-time links that have been over for a month.
+with links as (delete from staff_link where expires_at < clock_timestamp() - interval '30 days')
+delete from staff_session where expires_at < clock_timestamp() - interval '30 days'

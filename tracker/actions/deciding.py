@@ -22,6 +22,7 @@ from tracker.domain.incident import Step
 from tracker.domain.notices import incident_subject
 from tracker.domain.returns import ReturnCase
 from tracker.domain.shipment import append, continues, expect, fold
+from tracker.passwords import Passwords
 from tracker.store import cases
 from tracker.store.calendars import Calendars
 from tracker.store.db import Database
@@ -51,6 +52,7 @@ class House(msgspec.Struct, frozen=True):
     cards: Mapping[str, Card]
     calendars: Calendars
     vault: Vault
+    passwords: Passwords = msgspec.field(default_factory=Passwords)
     rules: Rules = Rules()
     accounts: Mapping[str, Sequence[str]] = {}
 

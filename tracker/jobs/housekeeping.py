@@ -34,6 +34,8 @@ async def _clear(house: House, now: datetime) -> None:
     async with house.db.connection() as conn:
         await conn.execute(_SQL.drop_old_passes)
         await conn.execute(_SQL.drop_old_idempotency)
+        await conn.execute(_SQL.drop_old_failures)
+        await conn.execute(_SQL.drop_old_sessions)
         await conn.execute(_SQL.drop_old_periods, now - _PERIODS_KEPT)
 
 
