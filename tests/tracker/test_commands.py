@@ -6,8 +6,12 @@ from typing import Any
 
 import asyncpg
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from sql import migrate
 from tests.support.postgres import Server, run
+from tests.tracker.web.garbage import NASTY
 from tracker import logs
 from tracker.cli import main
 
@@ -27,14 +31,21 @@ class Shell:
     def __init__(self, file: Path, dsn: str, capsys: pytest.CaptureFixture[str]) -> None:
         self._file, self._dsn, self._capsys = file, dsn, capsys
 
-    def types(self, words: str, shop: str = "First") -> tuple[int, str]:
+    def types(self, words: str | list[str], shop: str = "First") -> tuple[object, str]:
         """The exit code and all that was said."""
         key = "k" * 32
         text = f'database_url = "{self._dsn}"\nsecret_key = "{key}"\n[shop]\nname = "{shop}"\n'
         self._file.write_text(text)
-        code = main(["--config", str(self._file), *words.split()])
+        code = self._exit_code(["--config", str(self._file), *(words.split() if isinstance(words, str) else words)])
         said = self._capsys.readouterr()
         return code, said.out + said.err
+
+    @staticmethod
+    def _exit_code(words: list[str]) -> object:
+        try:
+            return main(words)
+        except SystemExit as ended:
+            return ended.code
 
     def value(self, sql: str) -> Any:
         return run(_value(self._dsn, sql))
@@ -78,7 +89,8 @@ def test_a_database_that_is_ahead_is_named_and_left_alone(shell: Shell):
 
 
 def test_once_migrated_every_command_works_and_none_changes_the_shop(shell: Shell):
-    assert shell.types("migrate") == (0, "0001_the_house.sql\n")
+    code, said = shell.types("migrate")
+    assert (code, said.splitlines()) == (0, [one.name for one in migrate.read()])
     for words, expected in USING.items():
         code, said = shell.types(words, shop="Second")
         assert (code, expected in said) == (0, True), (words, said)
@@ -91,6 +103,15 @@ def test_whom_nobody_knows_is_no_for_an_answer(shell: Shell):
     shell.types("migrate")
     assert shell.types("keys create --shop elsewhere") == (1, "tracker: no shop 'elsewhere'\n")
     assert shell.types("partners rotate ptn_x") == (1, "tracker: no partner ptn_x\n")
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20)
+@given(name=NASTY | st.text(max_size=20), words=st.sampled_from(["keys create --label={}", "keys create --shop={}",
+       "partners add -- {}", "partners rotate -- {}"]))  # fmt: skip
+def test_any_name_is_taken_or_refused(shell: Shell, name: str, words: str):
+    shell.types("migrate")
+    code, said = shell.types([word.format(name) for word in words.split()])
+    assert code == 0 or (code == 1 and said.startswith("tracker: no ")) or (code == 2 and "argument" in said)
 
 
 @pytest.mark.parametrize("words", USING)
