@@ -80,8 +80,8 @@ async def begin(conn: Connection, works: Sequence[Work], now: datetime) -> dict[
 
 
 async def show(conn: Connection, works: Sequence[Work], now: datetime) -> None:
-    """Shadow mode: keeps the rendered messages and sends nothing. To be run in a transaction."""
-    await _tell(conn, await conn.fetch(_sql.show, *_kept(works), now), now)
+    """Shadow mode: keeps the rendered messages and sends nothing."""
+    await conn.execute(_sql.show, *_kept(works), now)
 
 
 async def record(conn: Connection, outcomes: Sequence[Outcome], now: datetime) -> None:
@@ -115,13 +115,10 @@ async def record(conn: Connection, outcomes: Sequence[Outcome], now: datetime) -
         )
     ended = [outcome.claim.notice_id for outcome in outcomes if outcome.state in {FAILED, EXPIRED, UNKNOWN}]
     if ended:
-        await _tell(conn, await conn.fetch(_sql.settle, ended), now)
-
-
-async def _tell(conn: Connection, notices: Sequence[asyncpg.Record], now: datetime) -> None:
-    """The feed hears what became of these notices."""
-    if notices:
-        await conn.execute(_sql.tell_of_notices, [notice["id"] for notice in notices], now)
+        settled = await conn.fetch(_sql.settle, ended)
+        untold = [notice["id"] for notice in settled if notice["state"] != "sent"]
+        if untold:
+            await conn.execute(_sql.tell_of_notices, untold, now)
 
 
 async def renew(conn: Connection, held: dict[int, int], lease: timedelta) -> None:

@@ -130,7 +130,7 @@ class Lane:
     async def _show(self, works: Sequence[Work]) -> None:
         if not works:
             return
-        async with self._house.db.transaction() as conn:
+        async with self._house.db.connection() as conn:
             await claims.show(conn, works, self._now())
         self.states["shown"] += len(works)
         self._let_go(works)

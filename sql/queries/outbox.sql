@@ -213,7 +213,7 @@ with outcome as (
         $8::int[], $9::text[], $10::text[]
     ) as outcome (id, token, state, because, due_at, provider_reference, in_doubt_since, number, outcome, detail)
 ), held as materialized (
-    select message.id
+    select message.id, message.state as was
     from outcome
     join message
         on message.id = outcome.id
@@ -242,29 +242,21 @@ with outcome as (
                'message', 'msg_' || written.id, 'channel', written.channel, 'because', written.state_because,
                'attempt', outcome.number, 'outcome', outcome.outcome))
     from written
+    join held on held.id = written.id
     join outcome on outcome.id = written.id
     join notice on notice.id = written.notice_id
-    left join attempt on attempt.message_id = written.id and attempt.number = outcome.number
-    -- What only waits has news where an attempt has just ended; here its row is still seen as it was before.
-    where written.state <> 'queued' or (attempt.number is not null and attempt.finished_at is null)
-    order by written.id
+    where written.state <> 'queued' or held.was = 'sending' -- what goes on waiting is no news
 ), ended as (
     update attempt
     set finished_at = $11, outcome = outcome.outcome, detail = outcome.detail
     from outcome
     join held on held.id = outcome.id
     where attempt.message_id = outcome.id and attempt.number = outcome.number
-), sent as (
-    update notice
-    set state = 'sent', state_because = null
-    from written
-    where notice.id = written.notice_id and written.state = 'accepted' and notice.state <> 'sent'
-    returning notice.id, notice.shop_id, notice.shipment_id, notice.incident_id, notice.kind
 )
-insert into change (shop_id, kind, shipment_id, incident_id, notice_id, at, detail)
-select shop_id, 'notice.sent', shipment_id, incident_id, id, $11::timestamptz, jsonb_build_object('kind', kind)
-from sent
-order by id
+update notice
+set state = 'sent', state_because = null
+from written
+where notice.id = written.notice_id and written.state = 'accepted' and notice.state <> 'sent'
 
 -- name: settle(notice_ids)
 -- Notices of which no message is on its way any more: told (or perhaps told), expired or failed.
@@ -287,7 +279,7 @@ from (
     having not bool_or(state in ('queued', 'sending', 'accepted', 'shown'))
 ) as ended
 where notice.id = ended.notice_id and notice.state = 'planned'
-returning notice.id
+returning notice.id, notice.state
 
 -- name: show(ids, tokens, languages, subjects, message_ids, bodies, now)
 -- Shadow mode: keeps what would have been sent, for everybody to see, and sends nothing.
@@ -320,7 +312,6 @@ update notice
 set state = 'shown', state_because = 'shadow mode sends nothing'
 from shown
 where notice.id = shown.notice_id and notice.state = 'planned'
-returning notice.id
 
 -- name: rescue(channel, lease_seconds, most)
 -- Takes over messages whose sender fell silent in the middle of an attempt: they may have been sent. [index: message_sending]

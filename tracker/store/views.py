@@ -285,7 +285,7 @@ class ChangeView(msgspec.Struct, frozen=True, kw_only=True, rename={"returned": 
 
     - `shipment.` registered, moved, health: what is believed of a parcel
     - `incident.` and a step of its timeline; `return.` and its new state
-    - `notice.` planned, sent, superseded, failed, expired, shown
+    - `notice.` planned; superseded, failed or expired, where nobody was told
     - `message.` and how it ended: accepted, failed, expired, superseded, cancelled, shown, unknown; or delayed, where
       an attempt to send it has just failed and it waits for the next one
     """
