@@ -39,14 +39,6 @@ CREATE TABLE audit (
     hash bytea NOT NULL
 );
 
-CREATE TABLE board_pass (
-    token_hash bytea NOT NULL,
-    kind text NOT NULL,
-    expires_at timestamp with time zone NOT NULL,
-    used_at timestamp with time zone,
-    CONSTRAINT board_pass_kind_check CHECK ((kind = ANY (ARRAY['link'::text, 'session'::text])))
-);
-
 CREATE TABLE business_settings (
     shop_id bigint NOT NULL,
     version integer NOT NULL,
@@ -534,7 +526,6 @@ ALTER TABLE api_key ADD CONSTRAINT api_key_key_id_key UNIQUE (key_id);
 ALTER TABLE api_key ADD CONSTRAINT api_key_pkey PRIMARY KEY (id);
 ALTER TABLE attempt ADD CONSTRAINT attempt_pkey PRIMARY KEY (message_id, number);
 ALTER TABLE audit ADD CONSTRAINT audit_pkey PRIMARY KEY (id);
-ALTER TABLE board_pass ADD CONSTRAINT board_pass_pkey PRIMARY KEY (token_hash);
 ALTER TABLE business_settings ADD CONSTRAINT business_settings_pkey PRIMARY KEY (shop_id, version);
 ALTER TABLE calendar_year ADD CONSTRAINT calendar_year_pkey PRIMARY KEY (country, year);
 ALTER TABLE capability ADD CONSTRAINT capability_pkey PRIMARY KEY (token_hash);

@@ -24,10 +24,12 @@ from carriers.contract import Answer
 from sql.migrate import MigrationError
 from tracker import bootstrap, commands, logs
 from tracker.actions.decode import decode
-from tracker.domain.errors import NotFound, RuleRefused
+from tracker.domain.errors import FieldsWrong, NotFound, RuleRefused
+from tracker.domain.staff import Role
 from tracker.settings import Settings, SettingsWrong, load
 from tracker.store.binaries import EmbeddedPostgresError
 
+_ANCHOR: Final = re.compile(r"(?P<row>[0-9]{1,18}):(?P<hash>[0-9a-f]{64})")
 _CONTENT_TYPES: Final = {".json": "application/json", ".xml": "text/xml", ".html": "text/html"}
 Command = Callable[[Settings, argparse.Namespace], Coroutine[Any, Any, int]]
 
@@ -45,6 +47,15 @@ def _between(read: Callable[[str], float], least: int, most: int) -> Callable[[s
         return value
 
     return number
+
+
+def _anchor(text: str) -> tuple[int, str]:
+    found = _ANCHOR.fullmatch(text)
+    if not found:
+        raise argparse.ArgumentTypeError(
+            "a row and its hash as `tracker audit verify` prints them, such as 12:9f86d0..."
+        )
+    return int(found["row"]), found["hash"]
 
 
 def _name(text: str) -> str:
@@ -87,19 +98,7 @@ def build_parser() -> argparse.ArgumentParser:
     verbs.add_parser("resume-sending", help="let messages out again")
     shadow = verbs.add_parser("shadow", help="plan and show everything, send nothing")
     shadow.add_argument("state", choices=["on", "off"])
-    verbs.add_parser("link", help="a one-time link into the live board")
-
-    keys = verbs.add_parser("keys", help="API keys").add_subparsers(dest="verb", required=True)
-    create = keys.add_parser("create", help="a new API key, shown once")
-    create.add_argument("--shop", type=_name, default="default")
-    create.add_argument("--label", type=_name, default="command line")
-    create.add_argument("--read-only", action="store_true", help="may look, and change nothing")
-    partners = verbs.add_parser("partners", help="who pushes to us").add_subparsers(dest="verb", required=True)
-    add = partners.add_parser("add", help="a new partner: its push URL and signing secret, shown once")
-    add.add_argument("name", type=_name)
-    add.add_argument("--shop", type=_name, default="default")
-    rotate = partners.add_parser("rotate", help="a new secret; the old one is good for another day")
-    rotate.add_argument("partner", type=_name, help="the id that `partners add` printed")
+    _add_access(verbs)
 
     carriers = verbs.add_parser("carriers", help="what is known of carriers").add_subparsers(dest="verb", required=True)
     listing = carriers.add_parser("list", help="the carrier matrix")
@@ -118,6 +117,37 @@ def build_parser() -> argparse.ArgumentParser:
     sandbox.add_argument("--listen", type=_address, default="127.0.0.1:8090", metavar="HOST:PORT")
     sandbox.add_argument("--seed", type=_name, default="1")
     return parser
+
+
+def _add_access(verbs: Any) -> None:
+    """Who may come in, and what they did."""
+    link = verbs.add_parser("link", help="a one-time link into the console, for whoever works on this machine")
+    link.add_argument("email", type=_name, nargs="?", help="whose (default: the first admin's)")
+    staff = verbs.add_parser("staff", help="the people of a shop").add_subparsers(dest="verb", required=True)
+    invite = staff.add_parser("add", help="invite somebody: prints a link to choose a password with")
+    invite.add_argument("email", type=_name)
+    invite.add_argument("name", type=_name)
+    invite.add_argument("--role", choices=list(Role), default=Role.AGENT, help="what they may do (default: agent)")
+    invite.add_argument("--shop", type=_name, default="default")
+    invite.add_argument("--partner", type=_name, help="for the role partner: whose pushes they see")
+    record = verbs.add_parser("audit", help="what people did").add_subparsers(dest="verb", required=True)
+    verify = record.add_parser("verify", help="whether the record is whole: every row follows from the one before")
+    verify.add_argument(
+        "--anchor", type=_anchor, metavar="ROW:HASH", help="what an earlier look printed, kept elsewhere"
+    )
+    verify.add_argument("--json", action="store_true")
+
+    keys = verbs.add_parser("keys", help="API keys").add_subparsers(dest="verb", required=True)
+    create = keys.add_parser("create", help="a new API key, shown once")
+    create.add_argument("--shop", type=_name, default="default")
+    create.add_argument("--label", type=_name, default="command line")
+    create.add_argument("--read-only", action="store_true", help="may look, and change nothing")
+    partners = verbs.add_parser("partners", help="who pushes to us").add_subparsers(dest="verb", required=True)
+    add = partners.add_parser("add", help="a new partner: its push URL and signing secret, shown once")
+    add.add_argument("name", type=_name)
+    add.add_argument("--shop", type=_name, default="default")
+    rotate = partners.add_parser("rotate", help="a new secret; the old one is good for another day")
+    rotate.add_argument("partner", type=_name, help="the id that `partners add` printed")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -147,7 +177,7 @@ def _run(command: Command, settings: Settings, given: argparse.Namespace) -> int
         return _ended(2, *wrong.mistakes)
     except (commands.UsedWrongly, ClientConfigurationError) as mistake:
         return _ended(2, mistake)
-    except (NotFound, RuleRefused, MigrationError, EmbeddedPostgresError) as refusal:
+    except (NotFound, FieldsWrong, RuleRefused, MigrationError, EmbeddedPostgresError) as refusal:
         return _ended(1, refusal)
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as away:
         return _ended(1, f"{type(away).__name__}: {away}")

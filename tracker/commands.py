@@ -20,15 +20,20 @@ from carriers.sandbox import server
 from carriers.sandbox.world import World
 from sql.migrate import MigrationError
 from tracker import bootstrap
-from tracker.actions import access
+from tracker.actions import access, audit, people
+from tracker.actions.audit import AT_THE_MACHINE
+from tracker.actions.deciding import House
 from tracker.bootstrap import Runtime
 from tracker.clock import AcceleratedClock, Chance, Clock, RealClock, SteppedClock
 from tracker.doctor import examine
+from tracker.domain.errors import NotFound
+from tracker.domain.staff import Role
 from tracker.settings import Settings
 from tracker.simulation import demo as stage
 from tracker.simulation.shop import Access, Shop, partners_of
 from tracker.simulation.story import play
 from tracker.store import shops
+from tracker.store.calendars import Calendars
 from tracker.store.db import Database
 from tracker.vault import Vault
 
@@ -63,9 +68,18 @@ async def serve(settings: Settings, given: argparse.Namespace) -> int:
             )
         if given.role in ("all", "web"):
             _say(f"listening on http://{settings.listen}")
-            _say(f"live board, for one visit from this machine: {await _board_link(runtime.house.db, settings)}")
+            _say(await _how_to_get_in(runtime.house, settings))
         await bootstrap.until_asked_to_stop(runtime.stopping)
     return 0
+
+
+async def _how_to_get_in(house: House, settings: Settings) -> str:
+    try:
+        return f"console, for the first admin, once: {await _entry_link(house, settings)}"
+    except NotFound:
+        return (
+            f"console: {settings.public_url}/console; make the first admin: tracker staff add EMAIL NAME --role admin"
+        )
 
 
 async def demo(settings: Settings, given: argparse.Namespace) -> int:
@@ -81,7 +95,7 @@ async def demo(settings: Settings, given: argparse.Namespace) -> int:
         runtime, shop = await _raise_curtain(stack, set_up, clock, given.seed)
         await stack.enter_async_context(bootstrap.ticking(runtime))
         _say(f"A shop's three weeks at {given.speed:g} times its pace, starting on {clock.now():%A %d %B %Y}.")
-        _say(f"  live board and inbox   {await _board_link(runtime.house.db, set_up.settings)}")
+        _say(f"  live board and inbox   {await _entry_link(runtime.house, set_up.settings)}")
         _say(f"  REST and its docs      {set_up.settings.public_url}/api/docs")
         _say("  customers' pages       linked from every parcel and message on the board")
         _say("Ctrl-C stops it.")
@@ -116,6 +130,9 @@ async def _raise_curtain(stack: AsyncExitStack, set_up: stage.Stage, clock: Cloc
             name: await access.add_partner(conn, runtime.house.vault, settings.shop.code, name)
             for name in partners_of(set_up.world)
         }
+    await people.invite(
+        runtime.house, settings.shop.code, "lucia@aurora.example", "Lucía Marín", Role.ADMIN, AT_THE_MACHINE
+    )
     session = await stack.enter_async_context(aiohttp.ClientSession())
     shop = Shop(set_up.world, Access(settings.public_url, key, partners), session, clock.now())
     return runtime, shop
@@ -177,11 +194,35 @@ async def shadow(settings: Settings, given: argparse.Namespace) -> int:
     return await _turn(settings, "shadow", engaged=engaged, said=said)
 
 
-async def link(settings: Settings, _given: argparse.Namespace) -> int:
-    """A one-time link into the board."""
-    async with _database(settings) as db:
-        print(await _board_link(db, settings))
+async def link(settings: Settings, given: argparse.Namespace) -> int:
+    """A one-time link into the console."""
+    async with _house(settings) as house:
+        print(await _entry_link(house, settings, given.email))
     return 0
+
+
+async def staff_add(settings: Settings, given: argparse.Namespace) -> int:
+    """An invitation for somebody, printed once; run again it makes a new one."""
+    async with _house(settings) as house:
+        token = await people.invite(
+            house, given.shop, given.email, given.name, Role(given.role), AT_THE_MACHINE, partner=given.partner
+        )
+    print(f"{settings.public_url.rstrip('/')}/console/join/{token}")
+    _say("Send them this link: within a week it opens once, to choose a password.")
+    return 0
+
+
+async def audit_verify(settings: Settings, given: argparse.Namespace) -> int:
+    """Look at the whole record of what people did."""
+    async with _database(settings) as db, db.connection() as conn:
+        verdict = await audit.verify(conn, given.anchor)
+    if given.json:
+        print(json.dumps({"ok": verdict.broken_at is None} | msgspec.to_builtins(verdict), indent=2))
+    elif verdict.broken_at is None:
+        print(f"whole: {verdict.rows} rows; note this elsewhere, for --anchor: {verdict.rows}:{verdict.head}")
+    else:
+        print(f"broken at row {verdict.broken_at}: it does not follow from the {verdict.rows} rows before it")
+    return 0 if verdict.broken_at is None else 1
 
 
 async def keys_create(settings: Settings, given: argparse.Namespace) -> int:
@@ -259,9 +300,22 @@ async def _turn(settings: Settings, name: str, *, engaged: bool, said: str) -> i
     return 0
 
 
-async def _board_link(db: Database, settings: Settings) -> str:
-    async with db.transaction() as conn:
-        token = await access.new_board_link(conn)
+@asynccontextmanager
+async def _house(settings: Settings) -> AsyncIterator[House]:
+    """What actions work with, for a command beside the service."""
+    async with _database(settings) as db:
+        yield House(
+            db=db,
+            clock=RealClock(),
+            chance=Chance(),
+            cards={},
+            calendars=Calendars(),
+            vault=Vault(bootstrap.master_key(settings)),
+        )
+
+
+async def _entry_link(house: House, settings: Settings, email: str | None = None) -> str:
+    token = await people.entry_link(house, email, AT_THE_MACHINE)
     return f"http://127.0.0.1:{settings.port}/console/enter/{token}"
 
 

@@ -64,14 +64,6 @@ create table partner_secret (
 );
 create index partner_secret_partner on partner_secret (partner_id);
 
--- The one-time links into the board, and what they were exchanged for; only hashes are kept.
-create table board_pass (
-    token_hash bytea primary key,
-    kind text not null check (kind in ('link', 'session')),
-    expires_at timestamptz not null,
-    used_at timestamptz
-);
-
 -- Links that open one thing for whoever holds them; only the token's hash is kept.
 create table capability (
     token_hash bytea primary key,

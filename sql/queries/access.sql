@@ -51,20 +51,6 @@ left join partner_secret s on s.partner_id = p.id and (s.expires_at is null or s
 where p.code = $1 and p.disabled_at is null
 order by s.id desc
 
--- name: insert_pass(token_hash, kind, life)
--- A one-time link, or the session it was exchanged for.
-insert into board_pass (token_hash, kind, expires_at) values ($1, $2, clock_timestamp() + $3::interval)
-
--- name: use_link(token_hash)
--- A link opens once.
-update board_pass set used_at = clock_timestamp()
-where token_hash = $1 and kind = 'link' and used_at is null and expires_at > clock_timestamp()
-returning token_hash
-
--- name: check_session(token_hash)
--- Whether a board session is good.
-select exists (select 1 from board_pass where token_hash = $1 and kind = 'session' and expires_at > clock_timestamp())
-
 -- name: turn_switch(name, engaged, by)
 -- Engage or release a switch.
 insert into switch (name, engaged, changed_at, changed_by) values ($1, $2, clock_timestamp(), $3)

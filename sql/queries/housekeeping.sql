@@ -15,10 +15,6 @@ update once set done_at = $3 where job = $1 and period = $2
 -- Periods that began before this moment, whose time is long over.
 delete from once where begun_at < $1
 
--- name: drop_old_passes()
--- Links and sessions of the board that are over.
-delete from board_pass where expires_at < clock_timestamp()
-
 -- name: drop_old_idempotency()
 -- Answers kept for repeats, after three days.
 delete from idempotency where created_at < clock_timestamp() - interval '3 days'

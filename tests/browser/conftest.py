@@ -11,8 +11,7 @@ from aiohttp import web
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright
 
 from tests.support.postgres import Server
-from tests.support.seeded import open_services, seeded
-from tracker.actions import access
+from tests.support.seeded import entry_link, open_services, seeded
 from tracker.web.app import make_app
 from tracker.web.services import Services
 
@@ -46,10 +45,8 @@ class Town:
 
     async def board(self, path: str = "/console", **settings: Any) -> Page:
         """A page of the board, in a browser that has come in through the door."""
-        async with self.services.house.db.connection() as conn:
-            token = await access.new_board_link(conn)
         page = await (await self.context(**settings)).new_page()
-        await page.goto(f"/console/enter/{token}")
+        await page.goto(await entry_link(self.services.house))
         await page.goto(path)
         return page
 

@@ -109,7 +109,7 @@ async def test_a_fault_is_found(town: Town):
 
 async def test_doors_that_are_closed_can_be_read_too(town: Town):
     page = await (await town.context(viewport=PHONE)).new_page()
-    for path in ("/console", "/console/enter/used", "/t/nothing"):
+    for path in ("/console", "/console/sign-in", "/console/enter/used", "/console/join/used", "/t/nothing"):
         await page.goto(path)
         assert (path, await hangs_over(page), await faults(page)) == (path, 0, [])
     # The browser itself notes an answer that is not 2xx; nothing else may be noted.

@@ -12,7 +12,10 @@ from aiohttp.test_utils import TestClient
 from tests.support import postgres as support
 from tests.support import seeded_shop
 from tests.support.postgres import Server
-from tracker.actions import access
+from tracker.actions import people
+from tracker.actions.audit import AT_THE_MACHINE
+from tracker.actions.deciding import House
+from tracker.domain.staff import Role
 from tracker.store.db import Database
 from tracker.web.app import make_app
 from tracker.web.services import Services
@@ -59,12 +62,21 @@ async def site(shop_services: Services, aiohttp_client: Callable[..., Awaitable[
     return await aiohttp_client(make_app(shop_services))
 
 
+async def entry_link(house: House, role: Role = Role.ADMIN) -> str:
+    """The path that lets somebody with this role into the console, once."""
+    email = f"{role}@aurora.example"
+    partner = None
+    if role is Role.PARTNER:
+        async with house.db.connection() as conn:
+            partner = await conn.fetchval("select code from partner order by id limit 1")
+    await people.invite(house, "alameda", email, role.capitalize(), role, AT_THE_MACHINE, partner=partner)
+    return f"/console/enter/{await people.entry_link(house, email, AT_THE_MACHINE)}"
+
+
 @pytest.fixture
 async def board(site: Site, shop_services: Services) -> Site:
     """Somebody who has come in through the door."""
-    async with shop_services.house.db.connection() as conn:
-        token = await access.new_board_link(conn)
-    response = await site.get(f"/console/enter/{token}", allow_redirects=False)
+    response = await site.get(await entry_link(shop_services.house), allow_redirects=False)
     assert response.status == 303
     return site
 

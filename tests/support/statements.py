@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
@@ -19,7 +19,7 @@ _OF_THE_DRIVER = re.compile(r"typeinfo|set_config")  # with which it learns abou
 
 
 class Counted:
-    """A database that notes every statement sent outside transactions."""
+    """A database that notes every statement sent."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -30,6 +30,16 @@ class Counted:
         async with self._database.connection() as conn:
             with conn.query_logger(self._note):
                 yield conn
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        async with self._database.transaction() as conn:
+            with conn.query_logger(self._note):
+                yield conn
+
+    @property
+    def advisory_key(self) -> Callable[[str], int]:
+        return self._database.advisory_key
 
     def _note(self, record: Any) -> None:
         if record.query in _OURS or not _OF_THE_DRIVER.search(record.query):

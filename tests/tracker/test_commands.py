@@ -21,7 +21,9 @@ USING = {
     "shadow on": "none is sent",
     "keys create": "trk_live_",
     "partners add Carrier": "whsec_",
+    "staff add ana@example.com Ana --role admin": "/console/join/",
     "link": "/console/enter/",
+    "audit verify": "whole: 2 rows",
 }
 
 
@@ -103,6 +105,8 @@ def test_whom_nobody_knows_is_no_for_an_answer(shell: Shell):
     shell.types("migrate")
     assert shell.types("keys create --shop elsewhere") == (1, "tracker: no shop 'elsewhere'\n")
     assert shell.types("partners rotate ptn_x") == (1, "tracker: no partner ptn_x\n")
+    assert shell.types("link ana@example.com") == (1, "tracker: nobody 'ana@example.com' can come in\n")
+    assert shell.types("link") == (1, "tracker: there is no admin yet: `tracker staff add`\n")
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20)

@@ -1,4 +1,4 @@
-"""Who may call: API keys, partners with rotatable secrets, the one-time link to the board; and the two switches.
+"""Who may call: API keys, partners with rotatable secrets; and the two switches.
 
 All of it is machine time, the database's clock: an accelerated demo must not run its own door keys out.
 """
@@ -14,12 +14,10 @@ from sql import queries
 from sql.connection import Connection
 from tracker.clock import token_bytes
 from tracker.domain.errors import NotFound
-from tracker.vault import Vault, hash_token, new_api_key, new_token, read_api_key, same
+from tracker.vault import Vault, new_api_key, new_token, read_api_key, same
 
 _SQL = queries.topic("access")
 OVERLAP = timedelta(hours=24)  # in which a rotated secret is still accepted
-_LINK_LIFE = timedelta(hours=1)
-_SESSION_LIFE = timedelta(hours=12)
 
 
 class Caller(msgspec.Struct, frozen=True):
@@ -85,27 +83,6 @@ async def find_partner(conn: Connection, vault: Vault, code: str) -> Partner | N
         return None
     secrets = tuple(vault.open(row["secret"], _place(row["id"])).decode() for row in rows if row["secret"] is not None)
     return Partner(rows[0]["id"], rows[0]["shop_id"], secrets)
-
-
-async def new_board_link(conn: Connection) -> str:
-    """A token that opens the board once, within the hour."""
-    token = new_token()
-    await conn.execute(_SQL.insert_pass, hash_token(token), "link", _LINK_LIFE)
-    return token
-
-
-async def enter_board(conn: Connection, link: str) -> str | None:
-    """Exchange a one-time link for a session token; None when it is unknown, used or over."""
-    if await conn.fetchval(_SQL.use_link, hash_token(link)) is None:
-        return None
-    token = new_token()
-    await conn.execute(_SQL.insert_pass, hash_token(token), "session", _SESSION_LIFE)
-    return token
-
-
-async def may_see_board(conn: Connection, session: str) -> bool:
-    """Whether this session token is good."""
-    return bool(await conn.fetchval(_SQL.check_session, hash_token(session)))
 
 
 async def turn_switch(conn: Connection, name: str, *, engaged: bool, by: str) -> None:

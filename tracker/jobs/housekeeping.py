@@ -32,7 +32,6 @@ async def keep_house(house: House) -> int:
 
 async def _clear(house: House, now: datetime) -> None:
     async with house.db.connection() as conn:
-        await conn.execute(_SQL.drop_old_passes)
         await conn.execute(_SQL.drop_old_idempotency)
         await conn.execute(_SQL.drop_old_failures)
         await conn.execute(_SQL.drop_old_sessions)

@@ -22,29 +22,29 @@ def another_process(scene: Scene) -> House:
     return msgspec.structs.replace(scene.house, calendars=Calendars())
 
 
-async def a_pass_runs_out(scene: Scene, token: bytes) -> None:
+async def a_failure_is_old(scene: Scene, token: bytes) -> None:
     await scene.value(
-        "insert into board_pass (token_hash, kind, expires_at) values ($1, 'link', clock_timestamp() - interval '1 hour')",
+        "insert into sign_in_failure (source, failures, failed_at) values ($1, 1, clock_timestamp() - interval '2 days')",
         token,
     )
 
 
-async def passes(scene: Scene) -> int:
-    count: int = await scene.value("select count(*) from board_pass")
+async def failures(scene: Scene) -> int:
+    count: int = await scene.value("select count(*) from sign_in_failure")
     return count
 
 
 async def test_the_days_work_is_done_once(scene: Scene):
-    await a_pass_runs_out(scene, b"first")
+    await a_failure_is_old(scene, b"first")
     await asyncio.gather(*(keep_house(another_process(scene)) for _ in range(3)))
-    assert await passes(scene) == 0
+    assert await failures(scene) == 0
     assert [row["done_at"] for row in await scene.rows("select * from once")] == [scene.clock.now()]
-    await a_pass_runs_out(scene, b"second")
+    await a_failure_is_old(scene, b"second")
     await keep_house(scene.house)
-    assert await passes(scene) == 1
+    assert await failures(scene) == 1
     scene.clock.move_to(scene.clock.now() + timedelta(days=1))
     await keep_house(scene.house)
-    assert await passes(scene) == 0
+    assert await failures(scene) == 0
 
 
 async def test_next_years_holidays_are_learned_for_every_country_that_is_shipped_to(scene: Scene):

@@ -1,29 +1,36 @@
-"""The live board for staff: it reads and never writes; on this machine only, behind a one-time link."""
+"""The console for staff: its pages, each with what must be allowed to open it."""
 
 from __future__ import annotations
 
+from typing import Final
+
 from aiohttp import web
 
+from tracker.domain.staff import May
 from tracker.web import assets, problem_page
-from tracker.web.console import door, doubts, messages, shipment, today
+from tracker.web.console import door, doubts, entrance, messages, shipment, today
+from tracker.web.console.door import Page
+
+PAGES: Final = (
+    Page("GET", "", May.SEE, today.today),
+    Page("GET", "/search", May.SEE, today.search),
+    Page("GET", "/shipments/{id}", May.SEE, shipment.shipment),
+    Page("GET", "/incidents/{id}", May.SEE, shipment.incident),
+    Page("GET", "/observations/{id}", May.SEE_PERSONAL, shipment.observation),
+    Page("GET", "/messages", May.SEE_PERSONAL, messages.messages),
+    Page("GET", "/messages/{id}", May.SEE_PERSONAL, messages.message),
+    Page("GET", "/messages/{id}/letter", May.SEE_PERSONAL, messages.letter),
+    Page("GET", "/quarantine", May.SEE, doubts.in_quarantine),
+    Page("GET", "/carriers", May.SEE, doubts.carriers),
+    Page("POST", "/sign-out", May.ENTER, entrance.leave),
+)
 
 
 def add_routes(app: web.Application) -> None:
     """Adds `/console` and everything below it. The application holds SERVICES by the time a request comes."""
     assets.add_routes(app)
     problem_page.show_to_people(app)
-    app.router.add_get("/console/enter/{token}", door.enter)
-    pages = {
-        "": today.today,
-        "/search": today.search,
-        "/shipments/{id}": shipment.shipment,
-        "/incidents/{id}": shipment.incident,
-        "/observations/{id}": shipment.observation,
-        "/messages": messages.messages,
-        "/messages/{id}": messages.message,
-        "/messages/{id}/letter": messages.letter,
-        "/quarantine": doubts.in_quarantine,
-        "/carriers": doubts.carriers,
-    }
-    for path, handler in pages.items():
-        app.router.add_get(f"/console{path}", door.behind(handler))
+    entrance.add_routes(app)
+    for page in PAGES:
+        add = app.router.add_get if page.method == "GET" else app.router.add_post
+        add(f"{door.HOME}{page.path}", door.behind(page))

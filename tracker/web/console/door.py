@@ -1,8 +1,4 @@
-"""The board's door: on this machine only, and with a one-time link that becomes a session.
-
-Anything that might come from elsewhere finds nothing here: another peer, another name in Host (a rebound DNS name), or
-any trace of a proxy, behind which every peer looks like loopback.
-"""
+"""The console's door: who is let in to which page. A page without a rule does not exist: each names what must be allowed."""
 
 from __future__ import annotations
 
@@ -10,80 +6,138 @@ import ipaddress
 from collections.abc import Awaitable, Callable
 from functools import wraps
 from typing import Final
+from urllib.parse import urlencode, urlsplit
 
+import msgspec
 from aiohttp import hdrs, web
 
-from tracker.actions import access
+from tracker.actions import sign_in
+from tracker.actions.sign_in import Entrance, Halfway, Visit
 from tracker.domain.errors import NotFound
+from tracker.domain.staff import May, Person
+from tracker.vault import same
 from tracker.web import templating, words
+from tracker.web.errors import REQUEST_ID, Problem
+from tracker.web.peer import address_of
 from tracker.web.services import SERVICES
 from tracker.web.words import Language
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-_COOKIE: Final = "board"
-_PATH: Final = "/console"
-_TRACES: Final = ("forwarded", "via", "x-real-ip")
-_TRACES_BEGIN: Final = "x-forwarded-"
+PERSON: Final = web.RequestKey("person", Person)
+HOME: Final = "/console"
+SIGN_IN: Final = "/console/sign-in"
+_SAFE: Final = frozenset({hdrs.METH_GET, hdrs.METH_HEAD})
 _LONGEST_TOKEN: Final = 200
+_DEVICE_LIFE: Final = 365 * 24 * 3600  # seconds
 
 
-def behind(handler: Handler) -> Handler:
-    """A page of the board for whoever holds a session; how to get in for others on this machine."""
+class Page(msgspec.Struct, frozen=True):
+    """One address of the console, and what whoever opens it must be allowed to do."""
 
-    @wraps(handler)
+    method: str
+    path: str
+    may: May
+    handle: Handler
+
+
+def behind(page: Page) -> Handler:
+    """The page for people who may open it; others learn how to come in, or that this is not for them."""
+
+    @wraps(page.handle)
     async def guarded(request: web.Request) -> web.StreamResponse:
-        _refuse_from_elsewhere(request)
-        session = request.cookies.get(_COOKIE, "")[:_LONGEST_TOKEN]
-        if not await _is_open_to(request, session):
-            return _explain(request, "closed", 403)
+        person = await who(request)
+        if not isinstance(person, Person):
+            raise _to_the_door(request, halfway=person is not None)
+        request[PERSON] = person
+        if request.method not in _SAFE:
+            await make_sure_it_is_meant(request)
+        if not person.may(page.may):
+            return explain(request, "forbidden", 403)
         try:
-            return await handler(request)
+            return await page.handle(request)
         except NotFound:
-            return _explain(request, "missing", 404)
+            return explain(request, "missing", 404)
 
     return guarded
 
 
-async def enter(request: web.Request) -> web.StreamResponse:
-    """Exchange a one-time link for a session. A prefetch must not use the link up before its owner does."""
-    _refuse_from_elsewhere(request)
-    if "prefetch" in request.headers.get("Sec-Purpose", ""):
-        raise web.HTTPServiceUnavailable
+async def who(request: web.Request) -> Person | Halfway | None:
+    """Who holds the session of this request."""
+    session = session_of(request)
+    if not session:
+        return None
     async with request.app[SERVICES].house.db.connection() as conn:
-        session = await access.enter_board(conn, request.match_info["token"][:_LONGEST_TOKEN])
-    if session is None:
-        if await _is_open_to(request, request.cookies.get(_COOKIE, "")[:_LONGEST_TOKEN]):
-            raise web.HTTPSeeOther(_PATH)
-        return _explain(request, "used", 403)
-    answer = web.HTTPSeeOther(_PATH, headers={hdrs.CACHE_CONTROL: "no-store"})
-    # Not Secure: browsers differ on whether plain loopback may keep such a cookie.
-    answer.set_cookie(_COOKIE, session, path=_PATH, httponly=True, samesite="Strict")
-    raise answer
+        return await sign_in.find(conn, session)
+
+
+def session_of(request: web.Request) -> str:
+    """The token of this request's session, empty where there is none."""
+    return request.cookies.get(_cookie(request, "sid"), "")[:_LONGEST_TOKEN]
+
+
+def visit_of(request: web.Request) -> Visit:
+    """Where this request comes from."""
+    return Visit(
+        address=address_of(request, request.app[SERVICES].trusted_proxies),
+        browser=request.headers.get(hdrs.USER_AGENT, "")[:200],
+        device=request.cookies.get(_cookie(request, "device"), "")[:_LONGEST_TOKEN],
+        request_id=request.get(REQUEST_ID),
+    )
+
+
+def let_in(request: web.Request, entrance: Entrance, to: str) -> web.HTTPSeeOther:
+    """The way on, with the session's new token."""
+    answer = web.HTTPSeeOther(to, headers={hdrs.CACHE_CONTROL: "no-store"})
+    secure = _is_secure(request)
+    answer.set_cookie(_cookie(request, "sid"), entrance.token, secure=secure, httponly=True, samesite="Lax")
+    if entrance.device:
+        answer.set_cookie(
+            _cookie(request, "device"), entrance.device, secure=secure, httponly=True, samesite="Strict",
+            max_age=_DEVICE_LIFE,
+        )  # fmt: skip
+    return answer
+
+
+def let_out(request: web.Request) -> web.HTTPSeeOther:
+    """The way out; the browser stays known as one that has been in."""
+    answer = web.HTTPSeeOther(SIGN_IN, headers={hdrs.CACHE_CONTROL: "no-store"})
+    answer.del_cookie(_cookie(request, "sid"), secure=_is_secure(request), httponly=True, samesite="Lax")
+    return answer
+
+
+async def make_sure_it_is_meant(request: web.Request) -> None:
+    """An act comes from a page of ours that was made for this session. Raises Problem(403)."""
+    refuse_from_other_sites(request)
+    given = request.headers.get("X-CSRF-Token") or str((await request.post()).get("csrf", ""))
+    if not same(given.encode(), csrf_token(request).encode()):
+        raise Problem(403, "not_meant", "This form is from another session; open the page again and repeat.")
+
+
+def refuse_from_other_sites(request: web.Request) -> None:
+    """Browsers say from where a form is sent. Raises Problem(403)."""
+    site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get(hdrs.ORIGIN)
+    is_ours = site == "same-origin" if site else origin is not None and urlsplit(origin).netloc in _hosts(request)
+    if not is_ours:
+        raise Problem(403, "not_meant", "This was sent from another site; open the console and do it there.")
+
+
+def csrf_token(request: web.Request) -> str:
+    """What the forms of this session carry."""
+    return request.app[SERVICES].house.vault.mac("csrf", session_of(request))
 
 
 def spoken_by(request: web.Request) -> Language:
-    """The language of whoever looks at the board, by what their browser asks for."""
-    return words.choose(words.accepted(request.headers.get(hdrs.ACCEPT_LANGUAGE, "")))
+    """The language that somebody has chosen, else what their browser asks for."""
+    person = request.get(PERSON)
+    chosen = person.language if person else None
+    return words.choose([chosen, *words.accepted(request.headers.get(hdrs.ACCEPT_LANGUAGE, ""))])
 
 
-async def _is_open_to(request: web.Request, session: str) -> bool:
-    if not session:
-        return False
-    async with request.app[SERVICES].house.db.connection() as conn:
-        return await access.may_see_board(conn, session)
-
-
-def _explain(request: web.Request, why: str, status: int) -> web.Response:
-    spoken = spoken_by(request)
-    return templating.page(spoken, "console/door.html", {"why": why}, csp=templating.CONSOLE_CSP, status=status)
-
-
-def _refuse_from_elsewhere(request: web.Request) -> None:
-    peer = request.transport.get_extra_info("peername") if request.transport else None
-    from_here = isinstance(peer, tuple) and is_loopback(str(peer[0]))
-    if not from_here or not is_loopback(_host_name(request)) or _came_through_a_proxy(request):
-        raise web.HTTPNotFound
+def explain(request: web.Request, why: str, status: int) -> web.Response:
+    """A page that says why there is nothing to see, and the way on."""
+    values = {"why": why, "person": request.get(PERSON), "csrf": csrf_token(request)}
+    return templating.page(spoken_by(request), "console/door.html", values, csp=templating.CONSOLE_CSP, status=status)
 
 
 def is_loopback(host: str) -> bool:
@@ -98,11 +152,29 @@ def is_loopback(host: str) -> bool:
     return (mapped or address).is_loopback
 
 
+def _to_the_door(request: web.Request, *, halfway: bool) -> web.HTTPException:
+    if request.method not in _SAFE:
+        return web.HTTPSeeOther(SIGN_IN)
+    to = f"{SIGN_IN}/code" if halfway else SIGN_IN
+    address = f"{to}?{urlencode({'next': request.path_qs})}" if request.path_qs != HOME else to
+    if request.headers.get("HX-Request") == "true":
+        return web.HTTPNoContent(headers={"HX-Redirect": to})
+    return web.HTTPSeeOther(address, headers={hdrs.CACHE_CONTROL: "no-store"})
+
+
+def _cookie(request: web.Request, name: str) -> str:
+    """With TLS a name that browsers guard; on plain loopback such a cookie would not be kept."""
+    return f"__Host-{name}" if _is_secure(request) else name
+
+
+def _is_secure(request: web.Request) -> bool:
+    return request.app[SERVICES].public_url.startswith("https:") and not is_loopback(_host_name(request))
+
+
+def _hosts(request: web.Request) -> set[str]:
+    return {urlsplit(request.app[SERVICES].public_url).netloc, request.headers.get(hdrs.HOST, "")}
+
+
 def _host_name(request: web.Request) -> str:
     host = request.headers.get(hdrs.HOST, "")
     return host.partition("]")[0] if host.startswith("[") else host.partition(":")[0]
-
-
-def _came_through_a_proxy(request: web.Request) -> bool:
-    names = (name.lower() for name in request.headers)
-    return any(name in _TRACES or name.startswith(_TRACES_BEGIN) for name in names)

@@ -14,7 +14,7 @@ from tracker.clock import RealClock
 from tracker.store import board
 from tracker.store.board import Frame
 from tracker.web import templating
-from tracker.web.console.door import spoken_by
+from tracker.web.console.door import PERSON, csrf_token, spoken_by
 from tracker.web.services import SERVICES
 
 _WHOLE: Final = "console/frame.html"
@@ -29,7 +29,8 @@ class Shell:
     def __init__(self, request: web.Request, frame: Frame, switches: dict[str, bool], now: datetime) -> None:
         self.request = request
         self.now = now
-        self.zone = frame.zone
+        self.person = request[PERSON]
+        self.zone = self.person.time_zone or frame.zone
         self._frame = frame
         self._switches = switches
 
@@ -47,6 +48,8 @@ class Shell:
             "section": section,
             "live": live,
             "here": self.request.path_qs,
+            "person": self.person,
+            "csrf": csrf_token(self.request),
             "sought": self.request.query.get("q", "")[:100],
             "now": self.now,
             "zone": self.zone,
@@ -59,7 +62,7 @@ class Shell:
         }
         template = _FRAGMENT if asks_for_news and live else _WHOLE
         answer = templating.page(spoken_by(self.request), template, {**frame, **values}, csp=templating.CONSOLE_CSP)
-        answer.headers["Vary"] = "HX-Request, Accept-Language"
+        answer.headers["Vary"] = "HX-Request, Accept-Language, Cookie"
         return answer
 
 

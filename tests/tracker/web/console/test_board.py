@@ -3,16 +3,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import make_mocked_request
 
 from tests.support import seeded_shop
-from tests.support.seeded import Site
+from tests.support.seeded import Site, entry_link
 from tests.support.statements import counting
 from tracker.actions import access
 from tracker.store.db import Database
 from tracker.web.app import make_app
-from tracker.web.console import door, today
+from tracker.web.console import today
 from tracker.web.services import Services
 
 PAGES = ["", "/search?q=1001", "/messages", "/quarantine", "/carriers"]
@@ -34,103 +32,6 @@ async def shipment_of(services: Services, story: str) -> int:
     index = next(at for at, (name, *_) in enumerate(seeded_shop.PLAN) if name == story)
     found: int = await value(services, "select id from shipment where tracking_number = $1", seeded_shop.number(index))
     return found
-
-
-async def new_link(services: Services) -> str:
-    async with services.house.db.connection() as conn:
-        return f"/console/enter/{await access.new_board_link(conn)}"
-
-
-# the door
-
-
-async def test_a_link_opens_the_board_once_and_leaves_a_session_that_scripts_and_other_sites_cannot_use(
-    site, shop_services
-):
-    link = await new_link(shop_services)
-
-    response = await site.get(link, allow_redirects=False)
-
-    assert (response.status, response.headers["Location"]) == (303, "/console")
-    cookie = response.headers["Set-Cookie"]
-    assert {"HttpOnly", "SameSite=Strict", "Path=/console"} <= set(cookie.split("; "))
-    site.session.cookie_jar.clear()
-    again = await site.get(link, allow_redirects=False)
-    assert again.status == 403
-    assert "tracker link" in await again.text()
-
-
-async def test_whoever_is_in_already_is_let_in_by_a_used_link(board, shop_services):
-    link = await new_link(shop_services)
-    await board.get(link, allow_redirects=False)
-
-    again = await board.get(link, allow_redirects=False)
-
-    assert (again.status, again.headers["Location"]) == (303, "/console")
-
-
-async def test_a_prefetch_does_not_use_the_link_up(site, shop_services):
-    link = await new_link(shop_services)
-
-    assert (await site.get(link, headers={"Sec-Purpose": "prefetch"})).status == 503
-    assert (await site.get(link, allow_redirects=False)).status == 303
-
-
-@pytest.mark.parametrize("path", [*PAGES, "/shipments/1", "/incidents/1", "/observations/1", "/messages/1/letter"])
-async def test_without_a_session_every_page_says_how_to_get_in_and_nothing_else(site, path):
-    response = await site.get(f"/console{path}")
-
-    assert response.status == 403
-    body = await response.text()
-    assert "tracker link" in body
-    assert "Alameda" not in body
-
-
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {"Host": "tracker.example"},
-        {"Host": "127.0.0.1.tracker.example"},
-        {"Host": "10.0.0.7:8080"},
-        {"X-Forwarded-For": "127.0.0.1"},
-        {"X-Forwarded-Host": "localhost"},
-        {"Forwarded": "for=127.0.0.1"},
-        {"X-Real-IP": "127.0.0.1"},
-        {"Via": "1.1 proxy"},
-    ],
-    ids=lambda headers: "-".join(headers.values()),
-)
-async def test_from_elsewhere_there_is_no_board_even_with_a_session(board, headers):
-    assert (await board.get("/console", headers=headers)).status == 404
-    assert (await board.get("/console/enter/whatever", headers=headers)).status == 404
-
-
-@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8080", "127.0.0.1:80", "[::1]:8080", "[::1]"])
-async def test_every_name_of_this_machine_is_good(board, host):
-    assert (await board.get("/console/carriers", headers={"Host": host})).status == 200
-
-
-@pytest.mark.parametrize("peer", [("10.0.0.7", 4711), ("fe80::1%eth0", 4711, 0, 2), None, ""])
-async def test_a_peer_on_another_machine_finds_nothing(peer):
-    class Line:
-        def get_extra_info(self, name: str, default: Any = None) -> Any:
-            return peer if name == "peername" else default
-
-    request = make_mocked_request("GET", "/console", headers={"Host": "localhost"}, transport=Line())
-
-    with pytest.raises(web.HTTPNotFound):
-        await door.behind(today.today)(request)
-
-
-@pytest.mark.parametrize(
-    ("host", "is_here"),
-    [
-        *[(host, True) for host in ("127.8.9.1", "::1", "::ffff:127.0.0.1", "localhost.")],
-        *[(host, False) for host in ("::ffff:10.0.0.1", "0.0.0.0", "", "localhost.example", "2130706433")],
-    ],
-)
-def test_loopback_is_known_by_every_name_and_no_other(host, is_here):
-    assert door.is_loopback(host) is is_here
 
 
 # what the pages say
@@ -350,12 +251,14 @@ async def test_the_number_of_statements_does_not_grow_with_what_there_is_to_show
     async def statements(services: Services, path: str) -> list[str]:
         counted_services, counted = counting(services)
         client = await aiohttp_client(make_app(counted_services))
-        await client.get(await new_link(services))
+        await client.get(await entry_link(services.house))
         counted.statements.clear()
         assert (await client.get(path)).status == 200
         return counted.statements
 
     empty = seeded_shop.services_of(seeded_shop.open_house(database, seeded_shop.NOW))
+    async with database.connection() as conn:
+        await seeded_shop.add_shop(conn)
     for path in ("/console", "/console/messages", "/console/quarantine", "/console/carriers"):
         assert await statements(shop_services, path) == await statements(empty, path), path
     parcels = [await shipment_of(shop_services, story) for story in ("silent", "stalled", "customs_released")]
@@ -366,7 +269,7 @@ async def test_the_number_of_statements_does_not_grow_with_what_there_is_to_show
 async def test_the_board_reads_and_never_writes(board, shop_services, aiohttp_client):
     counted_services, counted = counting(shop_services)
     client = await aiohttp_client(make_app(counted_services))
-    await client.get(await new_link(shop_services), allow_redirects=False)
+    await client.get(await entry_link(shop_services.house), allow_redirects=False)
     counted.statements.clear()
     shipment_id = await shipment_of(shop_services, "customs_documents")
 
