@@ -19,9 +19,9 @@ from bench import client, database, parcels, servers
 from bench.client import Run
 from bench.floor import Plan
 from bench.table import Line, Table, spread
-from tracker.actions import access
+from tracker.actions import access, data_key
 from tracker.settings import ShopSettings
-from tracker.vault import Vault
+from tracker.vault import MasterKey
 
 _PARCELS = 100_000
 _CONNECTIONS = 64
@@ -110,7 +110,7 @@ async def _servers(dsn: str, shop_id: int, now: datetime, at_the_floor: Sequence
     """The service, the floor and the bare server, all of them ready."""
     async with AsyncExitStack() as stack:
         async with database.connected(dsn) as conn:
-            vault = Vault(database.SECRET_KEY.encode())
+            vault = await data_key.open_vault(conn, MasterKey(database.SECRET_KEY.encode()))
             code, secret = await access.add_partner(conn, vault, ShopSettings().code, "the bench")
         ports = {name: servers.free_port() for name in _SERVERS}
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tracker-bench-")))

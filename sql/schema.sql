@@ -130,6 +130,15 @@ CREATE TABLE customer_order (
 
 ALTER TABLE customer_order ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
 
+CREATE TABLE data_key (
+    id smallint NOT NULL,
+    wrapped bytea NOT NULL,
+    wrapped_by text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    wrapped_at timestamp with time zone NOT NULL,
+    CONSTRAINT data_key_id_check CHECK ((id = 1))
+);
+
 CREATE TABLE event (
     id bigint NOT NULL,
     shop_id bigint NOT NULL,
@@ -535,6 +544,7 @@ ALTER TABLE channel_state ADD CONSTRAINT channel_state_pkey PRIMARY KEY (shop_id
 ALTER TABLE contact ADD CONSTRAINT contact_pkey PRIMARY KEY (id);
 ALTER TABLE customer_order ADD CONSTRAINT customer_order_pkey PRIMARY KEY (id);
 ALTER TABLE customer_order ADD CONSTRAINT customer_order_shop_id_reference_key UNIQUE (shop_id, reference);
+ALTER TABLE data_key ADD CONSTRAINT data_key_pkey PRIMARY KEY (id);
 ALTER TABLE event ADD CONSTRAINT event_pkey PRIMARY KEY (id);
 ALTER TABLE event ADD CONSTRAINT event_shipment_id_key_variant_key UNIQUE (shipment_id, key, variant);
 ALTER TABLE finding ADD CONSTRAINT finding_pkey PRIMARY KEY (id);

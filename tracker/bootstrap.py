@@ -30,7 +30,8 @@ from notifications.policy import Rules
 from sql import migrate
 from sql.connection import Connection
 from tracker import metrics
-from tracker.actions import intake
+from tracker.actions import data_key, intake
+from tracker.actions.data_key import OtherMasterKey
 from tracker.actions.deciding import House
 from tracker.actions.examine import BATCH, examine
 from tracker.actions.group_commit import GroupCommit
@@ -46,7 +47,7 @@ from tracker.store.binaries import EmbeddedPostgresError
 from tracker.store.calendars import Calendars
 from tracker.store.db import AWAY, Database
 from tracker.store.embedded import EmbeddedPostgres, attach_dsn
-from tracker.vault import Vault
+from tracker.vault import MasterKey, Vault
 from tracker.web.app import make_app
 from tracker.web.services import Services
 
@@ -160,14 +161,48 @@ def running_database_url(settings: Settings) -> str | None:
     return settings.database_url or attach_dsn(settings.data_directory / "postgres")
 
 
-def master_key(settings: Settings) -> bytes:
+async def open_vault(settings: Settings, db: Database) -> Vault:
+    """The vault over the database's data key. Raises SettingsWrong where the master key does not open it."""
+    async with db.connection() as conn:
+        try:
+            return await data_key.open_vault(conn, master_key(settings))
+        except OtherMasterKey as other:
+            raise SettingsWrong([wrong_key(settings, other)]) from other
+
+
+def wrong_key(settings: Settings, other: OtherMasterKey) -> str:
+    """Which setting holds a key that does not open this database, and what to do."""
+    name = "secret_key" if settings.secret_key is not None else str(_key_file(settings))
+    return (
+        f"{name}: not the key of this database: {other}. Give the key that was in use before; to replace it by another"
+        " one: `tracker secrets rewrap`"
+    )
+
+
+def master_key(settings: Settings) -> MasterKey:
     """The secret key. With an embedded database it is made at the first start and kept beside the data."""
+    if settings.secret_key is None and not _key_file(settings).is_file():
+        _make_key(_key_file(settings))
+    known = known_master_key(settings)
+    assert known is not None
+    return known
+
+
+def known_master_key(settings: Settings) -> MasterKey | None:
+    """The secret key, None where none is given and none was made yet. Raises SettingsWrong for a file that is damaged."""
     if settings.secret_key is not None:
-        return settings.secret_key.encode()
-    path = settings.data_directory / "secret_key"
+        return MasterKey(settings.secret_key.encode())
+    path = _key_file(settings)
     if not path.is_file():
-        _make_key(path)
-    return path.read_text(encoding="ascii").strip().encode()
+        return None
+    try:
+        return MasterKey(path.read_text(encoding="ascii").strip().encode())
+    except ValueError as damaged:
+        raise SettingsWrong([f"{path}: {damaged}"]) from damaged
+
+
+def _key_file(settings: Settings) -> Path:
+    return settings.data_directory / "secret_key"
 
 
 def _make_key(path: Path) -> None:
@@ -226,7 +261,7 @@ async def open_runtime(
             chance=chance,
             cards={code: adapter.card for code, adapter in adapters.items()},
             calendars=Calendars(),
-            vault=Vault(master_key(settings)),
+            vault=await open_vault(settings, db),
             rules=_rules(settings),
             accounts=_accounts(settings),
         )

@@ -148,6 +148,10 @@ def _add_access(verbs: Any) -> None:
     add.add_argument("--shop", type=_name, default="default")
     rotate = partners.add_parser("rotate", help="a new secret; the old one is good for another day")
     rotate.add_argument("partner", type=_name, help="the id that `partners add` printed")
+    secrets = verbs.add_parser("secrets", help="what keeps the secrets").add_subparsers(dest="verb", required=True)
+    secrets.add_parser(
+        "rewrap", help="replace the master key TRACKER_OLD_SECRET_KEY by TRACKER_SECRET_KEY; every link stays good"
+    )
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -20,8 +20,9 @@ from carriers.sandbox import server
 from carriers.sandbox.world import World
 from sql.migrate import MigrationError
 from tracker import bootstrap
-from tracker.actions import access, audit, people
+from tracker.actions import access, audit, data_key, people
 from tracker.actions.audit import AT_THE_MACHINE
+from tracker.actions.data_key import OtherMasterKey
 from tracker.actions.deciding import House
 from tracker.bootstrap import Runtime
 from tracker.clock import AcceleratedClock, Chance, Clock, RealClock, SteppedClock
@@ -35,7 +36,7 @@ from tracker.simulation.story import play
 from tracker.store import shops
 from tracker.store.calendars import Calendars
 from tracker.store.db import Database
-from tracker.vault import Vault
+from tracker.vault import MasterKey
 
 _READ, _WRITE = ["read"], ["read", "shipments:write", "incidents:write", "returns:write"]
 
@@ -235,8 +236,8 @@ async def keys_create(settings: Settings, given: argparse.Namespace) -> int:
 
 async def partners_add(settings: Settings, given: argparse.Namespace) -> int:
     """A new partner with its push URL and signing secret."""
-    async with _database(settings) as db, db.transaction() as conn:
-        code, secret = await access.add_partner(conn, Vault(bootstrap.master_key(settings)), given.shop, given.name)
+    async with _house(settings) as house, house.db.transaction() as conn:
+        code, secret = await access.add_partner(conn, house.vault, given.shop, given.name)
     print(f"partner  {code}\npush to  {settings.public_url.rstrip('/')}/push/{code}\nsecret   {secret}")
     _say("The secret (Standard Webhooks) is shown this once.")
     return 0
@@ -244,10 +245,32 @@ async def partners_add(settings: Settings, given: argparse.Namespace) -> int:
 
 async def partners_rotate(settings: Settings, given: argparse.Namespace) -> int:
     """A new secret for a partner."""
-    async with _database(settings) as db, db.transaction() as conn:
-        secret = await access.rotate_partner(conn, Vault(bootstrap.master_key(settings)), given.partner)
+    async with _house(settings) as house, house.db.transaction() as conn:
+        secret = await access.rotate_partner(conn, house.vault, given.partner)
     print(f"secret   {secret}")
     _say("Shown this once; the secret before it is accepted for another 24 hours.")
+    return 0
+
+
+async def secrets_rewrap(settings: Settings, _given: argparse.Namespace) -> int:
+    """Put another master key in the place of the one in use; links, secrets and second factors stay good."""
+    old, new = settings.old_secret_key, settings.secret_key
+    if old is None or new is None:
+        raise UsedWrongly(
+            "needs both keys: the one in use as TRACKER_OLD_SECRET_KEY (old_secret_key in tracker.toml, or the name of a"
+            " file as old_secret_key_file), and the one to come as TRACKER_SECRET_KEY"
+        )
+    async with _database(settings) as db:
+        try:
+            done = await data_key.rewrap(db, MasterKey(old.encode()), MasterKey(new.encode()), AT_THE_MACHINE)
+        except OtherMasterKey as other:
+            raise UsedWrongly(f"old_secret_key: not the key of this database: {other}") from other
+    _say(
+        "The data key is wrapped with secret_key now; the old key opens nothing any more, and old_secret_key can go."
+        " Processes that are running go on; start them with the new key from now on."
+        if done
+        else "The data key is wrapped with secret_key already; nothing was changed."
+    )
     return 0
 
 
@@ -310,7 +333,7 @@ async def _house(settings: Settings) -> AsyncIterator[House]:
             chance=Chance(),
             cards={},
             calendars=Calendars(),
-            vault=Vault(bootstrap.master_key(settings)),
+            vault=await bootstrap.open_vault(settings, db),
         )
 
 

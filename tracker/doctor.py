@@ -11,9 +11,11 @@ import asyncpg
 import msgspec
 
 from sql import migrate
+from sql.connection import Connection
 from tracker import bootstrap
-from tracker.actions import access
-from tracker.settings import CarrierSettings, Settings
+from tracker.actions import access, data_key
+from tracker.actions.data_key import OtherMasterKey
+from tracker.settings import CarrierSettings, Settings, SettingsWrong
 from tracker.store import board
 from tracker.store.board import AccountState
 from tracker.store.db import Database
@@ -58,11 +60,26 @@ async def _database(settings: Settings) -> AsyncIterator[Check]:
     try:
         async with await Database.open(url, settings.database_schema, max_size=1) as db, db.connection() as conn:
             yield _switches(await access.switches(conn))
+            yield await _secret_key(conn, settings)
             for account in await board.accounts(conn):
                 if account.next_poll_at is not None and not _can_be_asked(account, settings):
                     yield _unasked(account)
     except asyncpg.PostgresError:
         yield Check("missing", "switches", "the schema is not there yet: `tracker migrate`")
+
+
+async def _secret_key(conn: Connection, settings: Settings) -> Check:
+    """Whether the key that is given opens this database; nothing is made here."""
+    try:
+        master = bootstrap.known_master_key(settings)
+        if master is None:
+            return Check("missing", "secret key", "none yet; the first start makes it")
+        vault = await data_key.find_vault(conn, master)
+    except SettingsWrong as damaged:
+        return Check("wrong", "secret key", str(damaged))
+    except OtherMasterKey as other:
+        return Check("wrong", "secret key", bootstrap.wrong_key(settings, other))
+    return Check("ok", "secret key", "opens this database" if vault else "the first start makes the data key with it")
 
 
 async def _schema(connection: asyncpg.Connection, settings: Settings) -> Check:

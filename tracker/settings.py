@@ -22,7 +22,9 @@ from tracker import plausible
 
 _SECONDS: Final = re.compile(r"[0-9]+(\.[0-9]+)?")
 _PREFIX: Final = "TRACKER_"
-_SECRETS: Final = frozenset({"database_url", "database_owner_url", "secret_key", "smtp_url", "auth_token"})
+_SECRETS: Final = frozenset(
+    {"database_url", "database_owner_url", "secret_key", "old_secret_key", "smtp_url", "auth_token"}
+)
 _OUTSIDE: Final = frozenset({"TRACKER_CONFIG"})  # read before the settings: where the file is
 
 
@@ -79,6 +81,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     database_owner_url: str | None = None
     database_schema: Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,40}\\Z")] = "tracker"
     secret_key: str | None = None
+    old_secret_key: str | None = None  # for `tracker secrets rewrap` alone
     listen: Annotated[str, Meta(pattern=r"^[^:/]+:[0-9]{1,5}\Z")] = "127.0.0.1:8080"
     public_url: str = "http://127.0.0.1:8080"
     trusted_proxies: str = ""  # addresses and networks, with commas between them
@@ -309,8 +312,9 @@ def _contradictions(settings: Settings) -> Iterator[str]:
         yield f"trusted_proxies: {wrong}"
     yield from _shop_mistakes(settings.shop)
     yield from _carrier_mistakes(settings.carriers)
-    if settings.secret_key is not None and len(settings.secret_key) < 32:
-        yield "secret_key: at least 32 characters"
+    for name, key in (("secret_key", settings.secret_key), ("old_secret_key", settings.old_secret_key)):
+        if key is not None and len(key) < 32:
+            yield f"{name}: at least 32 characters"
     twilio = settings.twilio
     if twilio.account_sid is not None and (twilio.auth_token is None or twilio.sender is None):
         yield "twilio: account_sid needs auth_token and sender beside it"

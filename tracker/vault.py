@@ -1,4 +1,8 @@
-"""Secrets: one key per purpose derived from the master key, AES-GCM for what must be read back, hashes for the rest."""
+"""Secrets: one key per purpose derived from the data key, AES-GCM for what must be read back, hashes for the rest.
+
+The data key stands in the database, wrapped with the master key from the environment or a file. So the master key can
+be replaced without touching anything that was made or sealed with the data key: links, partners' secrets, second factors.
+"""
 
 from __future__ import annotations
 
@@ -15,33 +19,50 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from tracker.clock import token_bytes
 
 _ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-_NONCE = 12
-MASTER_BYTES = 32
+_NONCE: Final = 12
+_DATA_KEY: Final = "data_key|wrapped"
+KEY_BYTES: Final = 32
 
 
 class SecretUnreadable(Exception):
     """A stored secret does not open with this key: the key was changed, or the row was."""
 
 
-class Vault:
-    """Everything that needs the master key (32 bytes or more, from the environment or a file)."""
+class MasterKey:
+    """What the data key is wrapped with, and nothing else (32 bytes or more, from the environment or a file)."""
 
-    def __init__(self, master: bytes) -> None:
-        if len(master) < MASTER_BYTES:
-            raise ValueError(f"the secret key needs at least {MASTER_BYTES} bytes, this one has {len(master)}")
-        self._master = master
+    def __init__(self, secret: bytes) -> None:
+        _refuse_short(secret)
+        self._secret = secret
+
+    @property
+    def id(self) -> str:
+        """Tells one master key from another, and nothing of either: 8 characters."""
+        return base62(_derived(self._secret, "key id")[:6], 8)
+
+    def wrap(self, data_key: bytes) -> bytes:
+        """The data key as it is kept."""
+        return _seal(_derived(self._secret, "data key"), data_key, _DATA_KEY)
+
+    def unwrap(self, wrapped: bytes) -> bytes:
+        """Raises SecretUnreadable."""
+        return _open(_derived(self._secret, "data key"), wrapped, _DATA_KEY)
+
+
+class Vault:
+    """Everything that needs the data key (32 bytes)."""
+
+    def __init__(self, data_key: bytes) -> None:
+        _refuse_short(data_key)
+        self._data_key = data_key
 
     def seal(self, secret: bytes, place: str) -> bytes:
         """Encrypt for one place (`table|column|row`): it opens nowhere else."""
-        nonce = token_bytes(_NONCE)
-        return nonce + AESGCM(self._key("secrets")).encrypt(nonce, secret, place.encode())
+        return _seal(self._key("secrets"), secret, place)
 
     def open(self, sealed: bytes, place: str) -> bytes:
         """Raises SecretUnreadable."""
-        try:
-            return AESGCM(self._key("secrets")).decrypt(sealed[:_NONCE], sealed[_NONCE:], place.encode())
-        except (InvalidTag, ValueError) as mistake:
-            raise SecretUnreadable(f"{place} does not open with this key") from mistake
+        return _open(self._key("secrets"), sealed, place)
 
     def link_token(self, shipment_id: int, version: int) -> str:
         """The customer's capability for one shipment: 128 bits, 22 characters, the same every time."""
@@ -53,7 +74,33 @@ class Vault:
         return base62(hmac.digest(self._key(purpose), message.encode(), "sha256")[:16], 22)
 
     def _key(self, purpose: str) -> bytes:
-        return HKDF(algorithm=SHA256(), length=32, salt=None, info=purpose.encode()).derive(self._master)
+        return _derived(self._data_key, purpose)
+
+
+def new_data_key() -> bytes:
+    """A data key for a database that has none yet."""
+    return token_bytes(KEY_BYTES)
+
+
+def _refuse_short(key: bytes) -> None:
+    if len(key) < KEY_BYTES:
+        raise ValueError(f"a key needs at least {KEY_BYTES} bytes, this one has {len(key)}")
+
+
+def _derived(key: bytes, purpose: str) -> bytes:
+    return HKDF(algorithm=SHA256(), length=32, salt=None, info=purpose.encode()).derive(key)
+
+
+def _seal(key: bytes, secret: bytes, place: str) -> bytes:
+    nonce = token_bytes(_NONCE)
+    return nonce + AESGCM(key).encrypt(nonce, secret, place.encode())
+
+
+def _open(key: bytes, sealed: bytes, place: str) -> bytes:
+    try:
+        return AESGCM(key).decrypt(sealed[:_NONCE], sealed[_NONCE:], place.encode())
+    except (InvalidTag, ValueError) as mistake:
+        raise SecretUnreadable(f"{place} does not open with this key") from mistake
 
 
 def base62(data: bytes, width: int) -> str:

@@ -64,6 +64,15 @@ create table partner_secret (
 );
 create index partner_secret_partner on partner_secret (partner_id);
 
+-- The key that all secrets and links of this schema stand on. It is wrapped with the master key, which is not in here.
+create table data_key (
+    id smallint primary key check (id = 1), -- there is one
+    wrapped bytea not null, -- AES-GCM
+    wrapped_by text not null, -- id of the master key, from which nothing of it can be read
+    created_at timestamptz not null,
+    wrapped_at timestamptz not null
+);
+
 -- Links that open one thing for whoever holds them; only the token's hash is kept.
 create table capability (
     token_hash bytea primary key,

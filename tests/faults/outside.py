@@ -33,7 +33,7 @@ class Outside:
     async def of(cls, service: TrackerProcess) -> AsyncIterator[Self]:
         async with service.database() as conn:
             key = await access.create_key(conn, "default", "faults", EVERYTHING)
-            partner = await access.add_partner(conn, service.vault(), "default", "a carrier")
+            partner = await access.add_partner(conn, await service.vault(conn), "default", "a carrier")
         timeout = aiohttp.ClientTimeout(total=PATIENCE)
         async with aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(limit=64)) as session:
             yield cls(service, session, key, partner)

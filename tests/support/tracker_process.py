@@ -16,6 +16,7 @@ from sql.connection import Connection
 from tests.support.eventually import eventually
 from tests.support.ports import free_port
 from tracker import bootstrap
+from tracker.actions import data_key
 from tracker.settings import load
 from tracker.store import embedded_files
 from tracker.store.db import STATEMENT_TIMEOUT, prepare, server_settings
@@ -123,8 +124,9 @@ class TrackerProcess:
         finally:
             await connection.close()
 
-    def vault(self) -> Vault:
-        return Vault(bootstrap.master_key(load(bootstrap.carrier_settings(), environment={}, file=self._config)))
+    async def vault(self, conn: Connection) -> Vault:
+        settings = load(bootstrap.carrier_settings(), environment={}, file=self._config)
+        return await data_key.open_vault(conn, bootstrap.master_key(settings))
 
     def postgres_processes(self) -> list[int]:
         """Every process of its embedded server that lives."""

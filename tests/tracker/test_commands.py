@@ -33,10 +33,12 @@ class Shell:
     def __init__(self, file: Path, dsn: str, capsys: pytest.CaptureFixture[str]) -> None:
         self._file, self._dsn, self._capsys = file, dsn, capsys
 
-    def types(self, words: str | list[str], shop: str = "First") -> tuple[object, str]:
+    def types(
+        self, words: str | list[str], shop: str = "First", key: str = "k" * 32, old_key: str | None = None
+    ) -> tuple[object, str]:
         """The exit code and all that was said."""
-        key = "k" * 32
-        text = f'database_url = "{self._dsn}"\nsecret_key = "{key}"\n[shop]\nname = "{shop}"\n'
+        keys = f'secret_key = "{key}"\n' + (f'old_secret_key = "{old_key}"\n' if old_key else "")
+        text = f'database_url = "{self._dsn}"\n{keys}[shop]\nname = "{shop}"\n'
         self._file.write_text(text)
         code = self._exit_code(["--config", str(self._file), *(words.split() if isinstance(words, str) else words)])
         said = self._capsys.readouterr()
@@ -107,6 +109,27 @@ def test_whom_nobody_knows_is_no_for_an_answer(shell: Shell):
     assert shell.types("partners rotate ptn_x") == (1, "tracker: no partner ptn_x\n")
     assert shell.types("link ana@example.com") == (1, "tracker: nobody 'ana@example.com' can come in\n")
     assert shell.types("link") == (1, "tracker: there is no admin yet: `tracker staff add`\n")
+
+
+def test_the_master_key_is_replaced_and_the_old_one_opens_nothing_more(shell: Shell):
+    old, new = "o" * 32, "n" * 32
+    shell.types("migrate")
+    _, said = shell.types("partners add Carrier", key=old)
+    rotate = f"partners rotate {said.split()[1]}"
+    code, said = shell.types(rotate, key=new)
+    assert (code, "secret_key: not the key of this database" in said, "`tracker secrets rewrap`" in said) == (2, 1, 1)
+    code, said = shell.types("secrets rewrap", key=new)
+    assert (code, "TRACKER_OLD_SECRET_KEY" in said) == (2, True)
+    code, said = shell.types("secrets rewrap", key=new, old_key="x" * 32)
+    assert (code, "old_secret_key: not the key" in said) == (2, True)
+    assert shell.types(rotate, key=old)[0] == 0
+    assert shell.types("secrets rewrap", key=new, old_key=old)[0] == 0
+    assert shell.types(rotate, key=new)[0] == 0
+    assert shell.types(rotate, key=old)[0] == 2
+    code, said = shell.types("secrets rewrap", key=new, old_key=old)
+    assert (code, "nothing was changed" in said) == (0, True)
+    assert old not in said
+    assert new not in said
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20)

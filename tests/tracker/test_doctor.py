@@ -12,9 +12,10 @@ from tests.support.postgres import SCHEMA, Server
 from tests.tracker.actions import conftest
 from tests.tracker.actions.conftest import Scene
 from tracker import doctor
-from tracker.actions import access
+from tracker.actions import access, data_key
 from tracker.settings import CarrierSettings, Settings, ShopSettings, TwilioSettings
 from tracker.store.db import Database
+from tracker.vault import MasterKey
 
 scene = conftest.scene
 UPS = {"client_id": "a", "client_secret": "hush"}
@@ -57,6 +58,7 @@ async def test_all_configured_and_reachable_is_well(url: str):
         said = await found(
             database_url=url,
             database_schema=SCHEMA,
+            secret_key="k" * 32,
             public_url="https://track.shop.test",
             shop=ShopSettings(sender_email="a@shop.test"),
             carriers=(CarrierSettings(carrier="ups", account="default", values=UPS),),
@@ -74,6 +76,26 @@ async def test_a_database_that_is_away_is_wrong_and_the_rest_is_still_looked_at(
     assert "TRACKER_DATABASE_URL" in said["database"][1]
     assert {"schema", "switches"}.isdisjoint(said)
     assert "mail" in said
+
+
+async def test_a_master_key_that_does_not_open_the_database_is_told_with_its_setting(database: Database, url: str):
+    here = {"database_url": url, "database_schema": SCHEMA}
+    assert "makes the data key" in (await found(**here, secret_key="k" * 32))["secret key"][1]
+    async with database.connection() as conn:
+        assert await conn.fetchval("select count(*) from data_key") == 0
+        await data_key.open_vault(conn, MasterKey(b"k" * 32))
+    assert (await found(**here, secret_key="k" * 32))["secret key"] == ("ok", "opens this database")
+    verdict, said = (await found(**here, secret_key="x" * 32))["secret key"]
+    assert (verdict, said.startswith("secret_key: not the key"), "rewrap" in said) == ("wrong", True, True)
+
+
+async def test_a_key_file_that_is_damaged_is_named(url: str, tmp_path):
+    here = {"database_url": url, "database_schema": SCHEMA, "data_directory": tmp_path}
+    assert (await found(**here))["secret key"][0] == "missing"
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "secret_key").write_text("short")
+    verdict, said = (await found(**here))["secret key"]
+    assert (verdict, f"{tmp_path}/secret_key" in said) == ("wrong", True)
 
 
 async def test_a_database_without_its_schema_is_to_be_migrated(postgres: Server):

@@ -66,6 +66,7 @@ def test_all_mistakes_are_named_at_once(tmp_path: Path):
         ('database_url = "postgresql://x"', "secret_key"),
         ('database_owner_url = "postgresql://x"', "database_owner_url"),
         ('secret_key = "short"', "secret_key"),
+        ('old_secret_key = "short"', "old_secret_key"),
         ('public_url = "http://[bad"', "public_url"),
         ('smtp_url = "smtp://relay:port"', "smtp_url"),
         ('listen = "127.0.0.1:99999"', "listen"),

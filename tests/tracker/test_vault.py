@@ -42,6 +42,16 @@ def test_a_key_that_is_too_short_is_refused_without_being_shown():
     assert "sss" not in str(caught.value)
 
 
+def test_the_data_key_opens_with_its_master_key_alone_and_the_ids_tell_them_apart():
+    one, other = vault.MasterKey(KEY), vault.MasterKey(b"K" * 32)
+    wrapped = one.wrap(SECRET)
+    assert one.unwrap(wrapped) == SECRET
+    assert SECRET not in wrapped
+    with pytest.raises(SecretUnreadable):
+        other.unwrap(wrapped)
+    assert one.id == vault.MasterKey(KEY).id != other.id
+
+
 def test_a_customers_link_stays_until_it_is_renewed_and_cannot_be_guessed_from_another():
     links = {
         (shipment, version): Vault(KEY).link_token(shipment, version) for shipment in (1, 2, 11) for version in (1, 2)
