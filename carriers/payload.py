@@ -15,7 +15,7 @@ MAX_TEXT: Final = 1000  # characters kept of one sentence of a carrier
 
 _NOTHING_SAID: Final = frozenset({"", "null", "none", "string", "undefined", "n/a", "-"})
 _CHARSET: Final = re.compile(r"charset\s*=\s*\"?([\w.:-]+)", re.IGNORECASE)
-_TITLE: Final = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
+_TITLE: Final = re.compile(r"<title[^>]{0,200}>([^<]{0,500})</title>", re.IGNORECASE)
 _TAG: Final = re.compile(r"</?[A-Za-z][^<>]*>")
 # NUL and other control characters are refused by PostgreSQL or spoil a page; lone surrogates are no UTF-8.
 _UNSAFE: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")

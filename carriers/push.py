@@ -5,9 +5,12 @@ Every entry stands alone: those that can be read are taken, the others are named
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
 
 import msgspec
+from msgspec import convert
 
 from carriers import registry
 from carriers.codes import Codes, milestone_of, read_words
@@ -22,7 +25,6 @@ from carriers.vocabulary import STATUS_DETAILS, Milestone
 MAX_ENTRIES: Final = 5000  # of one push; a larger one is refused as a whole
 _MAX_NAME: Final = 64
 _NOWHERE: Final = Place()
-_NO_CODES: Final = Codes({}, {}, {})
 
 
 class PushedPlace(msgspec.Struct, frozen=True):
@@ -68,6 +70,10 @@ class Push(msgspec.Struct, frozen=True):
     refused: tuple[RefusedEntry, ...] = ()
 
 
+class TooManyEntries(PayloadRejected):
+    """The list is longer than one push may be: to be sent in parts."""
+
+
 class _Body(msgspec.Struct, frozen=True):
     events: list[PushedEvent]
 
@@ -81,18 +87,18 @@ _loose: Final = msgspec.json.Decoder(_Loose)
 _entry: Final = msgspec.json.Decoder(PushedEvent)
 
 
-def parse_push(body: bytes, content_type: str = "application/json") -> Push:
-    """Read a push body. Raises PayloadRejected when no list of events can be found in it at all."""
+def parse_push(body: bytes, content_type: str = "application/json", *, latest: datetime | None = None) -> Push:
+    """Read a push body; what is said to have happened after `latest` is refused.
+
+    Raises PayloadRejected when no list of events can be found in it at all, TooManyEntries when it is too long.
+    """
     entries, refused = _decode(body, content_type)
-    if len(entries) + len(refused) > MAX_ENTRIES:
-        raise PayloadRejected(
-            "events", f"{len(entries) + len(refused)} entries, more than the {MAX_ENTRIES} of one push"
-        )
     grouped: dict[tuple[str, str], list[TrackingEvent]] = {}
     for index, entry in entries:
         try:
-            carrier, number = _name(entry.carrier, "carrier"), _number(entry.tracking_number)
+            carrier, number = _carrier(entry.carrier), _number(entry.tracking_number)
             read = _event(carrier, number, entry)
+            _must_have_happened(read, entry, latest)
         except PayloadRejected as error:
             refused.append(RefusedEntry(index, f"events[{index}].{error.path}", error.reason))
             continue
@@ -104,37 +110,49 @@ def parse_push(body: bytes, content_type: str = "application/json") -> Push:
 def _decode(body: bytes, content_type: str) -> tuple[list[tuple[int, PushedEvent]], list[RefusedEntry]]:
     """All entries at once; only when that fails each by itself, to tell the good from the bad."""
     try:
-        return list(enumerate(_body.decode(body).events)), []
+        entries = _body.decode(body).events
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return _decode_each(body, content_type)
+    _must_be_few(entries)
+    return list(enumerate(entries)), []
 
 
 def _decode_each(body: bytes, content_type: str) -> tuple[list[tuple[int, PushedEvent]], list[RefusedEntry]]:
-    try:
-        raw = _loose.decode(decode(body, content_type)).events
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        raise _why_not(body, content_type) from None
+    raw = _entries(body, content_type)
+    _must_be_few(raw)
     entries: list[tuple[int, PushedEvent]] = []
     refused: list[RefusedEntry] = []
     for index, one in enumerate(raw):
         try:
-            entries.append((index, _entry.decode(one)))
+            entries.append((index, _entry.decode(one) if isinstance(one, msgspec.Raw) else convert(one, PushedEvent)))
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
             reason, _, where = str(error).partition(" - at `$")
             refused.append(RefusedEntry(index, f"events[{index}]{where.rstrip('`')}", reason))
     return entries, refused
 
 
-def _why_not(body: bytes, content_type: str) -> PayloadRejected:
-    """What is wrong with a body that holds no list of events."""
+def _entries(body: bytes, content_type: str) -> Sequence[object]:
+    """The list of events, each still to be read; the second reader takes JSON that is not quite right (half an emoji)."""
     try:
+        return _loose.decode(decode(body, content_type)).events
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
         root = read_json(body, content_type)
-    except PayloadRejected as error:
-        return error
     if not isinstance(root.value, dict):
-        return root.rejected("an object with a list `events`", root.value)
+        raise root.rejected("an object with a list `events`", root.value)
     events: Node = root.get("events")
-    return events.rejected("a list of events", events.value)
+    if not isinstance(events.value, list):
+        raise events.rejected("a list of events", events.value)
+    return events.value
+
+
+def _must_be_few(entries: Sequence[object]) -> None:
+    if len(entries) > MAX_ENTRIES:
+        raise TooManyEntries("events", f"{len(entries)} entries, more than the {MAX_ENTRIES} of one push")
+
+
+def _must_have_happened(read: TrackingEvent, entry: PushedEvent, latest: datetime | None) -> None:
+    if latest is not None and read.occurred_at is not None and read.occurred_at > latest:
+        raise PayloadRejected("occurred_at", f"{entry.occurred_at[:_MAX_NAME]!r} has not come yet")
 
 
 def _report(carrier: str, number: str, events: list[TrackingEvent]) -> PushedReport:
@@ -145,20 +163,19 @@ def _event(carrier: str, number: str, entry: PushedEvent) -> TrackingEvent:
     place = _place(entry.place)
     moment = _moment(carrier, entry.occurred_at, place)
     code, text = _optional(entry.code, _MAX_NAME), _optional(entry.text, MAX_TEXT)
-    table = _table(carrier)
-    meaning = _meaning(table, entry, code, text)
+    meaning = _meaning(registry.code_table(carrier), entry, code, text)
     identity = code or (text_identity(text) if text else f"{meaning.milestone}.{meaning.status_detail or ''}")
     return event(number, identity, moment, meaning, Raw(code, text, place))
 
 
-def _meaning(table: Codes | None, entry: PushedEvent, code: str | None, text: str | None) -> Meaning:
+def _meaning(table: Codes, entry: PushedEvent, code: str | None, text: str | None) -> Meaning:
     """Our own words where they are given, else the carrier's code, else its text; nothing known stays unknown."""
     milestone, detail = _own_words(entry)
     if milestone is not None:
         return read_words(milestone, detail, text)
     if code is None and text is None:
         raise PayloadRejected("milestone", "one of milestone, code and text is needed")
-    return (table or _NO_CODES).understand(code, text)
+    return table.understand(code, text)
 
 
 def _own_words(entry: PushedEvent) -> tuple[Milestone | None, str | None]:
@@ -180,8 +197,7 @@ def _own_words(entry: PushedEvent) -> tuple[Milestone | None, str | None]:
 
 
 def _moment(carrier: str, occurred_at: str, place: Place) -> Moment:
-    home = registry.card(carrier).home_zone if carrier in registry.codes() else "UTC"
-    moment = from_iso(occurred_at.strip(), place, home)
+    moment = from_iso(occurred_at.strip(), place, registry.card(carrier).home_zone)
     if moment.at is None:
         raise PayloadRejected(
             "occurred_at", f"{occurred_at[:_MAX_NAME]!r} is no ISO 8601 time, as in 2026-03-05T10:45:09+01:00"
@@ -203,8 +219,13 @@ def _place(place: PushedPlace | str | None) -> Place:
     )
 
 
-def _table(carrier: str) -> Codes | None:
-    return registry.code_table(carrier) if carrier in registry.codes() else None
+def _carrier(value: str) -> str:
+    code = _name(value, "carrier").lower()
+    if code not in registry.codes():
+        raise PayloadRejected(
+            "carrier", f"no carrier {value[:_MAX_NAME]!r}; known: {', '.join(sorted(registry.codes()))}"
+        )
+    return code
 
 
 def _name(value: str, field: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 from zlib import crc32
 
@@ -26,6 +26,10 @@ from tracker.store.storable import storable
 __all__ = ["Observation", "Said", "Taken", "lock_numbers", "quarantined", "take_in", "take_up"]
 
 _PATIENCE: Final = timedelta(minutes=30)  # between the two full answers that lack an event before it is withdrawn
+_AHEAD: Final = timedelta(days=1)  # by which guessed zones and clocks that are set wrong may run before ours
+# Events of one shipment. Pushes leave room for what the carrier itself says when it is asked, so that no partner can
+# keep a parcel from being believed.
+_MOST_EVENTS: Final = {"push": 250, "poll": 500}
 _TURNS: Final = 64  # locks that all numbers share; more would fill PostgreSQL's table of locks
 
 _Place = tuple[int, int]  # of a report: which observation of the batch, which report of that
@@ -50,6 +54,7 @@ class _Arrival(msgspec.Struct, frozen=True):
     report: Report
     fresh: tuple[TrackingEvent, ...]
     corrects: bool
+    surplus: int  # events that are one shipment's too many: they stay in the raw bytes, in quarantine
 
 
 async def take_in(house: House, conn: Connection, batch: Sequence[Observation]) -> list[Taken]:
@@ -60,6 +65,7 @@ async def take_in(house: House, conn: Connection, batch: Sequence[Observation]) 
     spoken_of = {*targets.values(), *(one.shipment_id for one in batch)}
     loaded = await house.load(conn, [one for one in spoken_of if one is not None])
     arrivals = await _arrivals(conn, batch, targets, loaded)
+    batch = _with_surplus(batch, arrivals)
     ids = await observations.keep(conn, batch, _without_news(batch, arrivals, loaded))
     await observations.keep_events(
         conn,
@@ -104,7 +110,34 @@ async def take_up(conn: Connection, case: Case) -> Heard:
 
 def _storable(one: Observation) -> Observation:
     named = storable(msgspec.structs.replace(one, raw=b"", said=()))
-    return msgspec.structs.replace(named, raw=one.raw, said=tuple(storable(said) for said in one.said))
+    said = tuple(_plausible(storable(said), one.received_at) for said in one.said)
+    return msgspec.structs.replace(named, raw=one.raw, said=said)
+
+
+def _plausible(said: Said, received_at: datetime) -> Said:
+    """What has not come yet has not happened: such events are kept and shown, and move nothing."""
+    if all(event.occurred_at is None or event.occurred_at <= received_at + _AHEAD for event in said.report.events):
+        return said
+    events = tuple(
+        event
+        if event.occurred_at is None or event.occurred_at <= received_at + _AHEAD
+        else msgspec.structs.replace(event, occurred_at=None, informational=True)
+        for event in said.report.events
+    )
+    return msgspec.structs.replace(said, report=msgspec.structs.replace(said.report, events=events))
+
+
+def _with_surplus(batch: Sequence[Observation], arrivals: Sequence[_Arrival]) -> list[Observation]:
+    """Observations whose last events found no room are shown as problems, beside what was taken of them."""
+    surplus: Counter[int] = Counter()
+    for arrival in arrivals:
+        surplus[arrival.index] += arrival.surplus
+    return [
+        msgspec.structs.replace(one, problem=one.problem or f"more events than a shipment may have, by {surplus[at]}")
+        if surplus[at]
+        else one
+        for at, one in enumerate(batch)
+    ]
 
 
 async def _targets(house: House, conn: Connection, batch: Sequence[Observation]) -> dict[_Place, int | None]:
@@ -138,17 +171,24 @@ async def _arrivals(
     ]
     pairs = [(shipment_id, event.key) for _, shipment_id, report in reports for event in report.events]
     known = await observations.known_variants(conn, pairs)
+    held = Counter({shipment_id: case.belief.events for shipment_id, case in loaded.items()})
     arrivals = []
     for at, shipment_id, report in reports:
-        fresh, corrects = [], False
+        fresh: list[TrackingEvent] = []
+        corrects, surplus, most = False, 0, _MOST_EVENTS[batch[at].source]
         for event in report.events:
             variants = known[shipment_id, event.key]
             stated = variant(event)
-            if stated not in variants:
-                corrects = corrects or bool(variants)
-                variants.add(stated)
-                fresh.append(event)
-        arrivals.append(_Arrival(at, shipment_id, report, tuple(fresh), corrects))
+            if stated in variants:
+                continue
+            if held[shipment_id] + len(fresh) >= most:
+                surplus += 1
+                continue
+            corrects = corrects or bool(variants)
+            variants.add(stated)
+            fresh.append(event)
+        held[shipment_id] += len(fresh)
+        arrivals.append(_Arrival(at, shipment_id, report, tuple(fresh), corrects, surplus))
     return arrivals
 
 
@@ -211,7 +251,7 @@ def _taken(
     said: Counter[int] = Counter()
     fresh: Counter[int] = Counter()
     for arrival in arrivals:
-        said[arrival.index] += len(arrival.report.events)
+        said[arrival.index] += len(arrival.report.events) - arrival.surplus
         fresh[arrival.index] += len(arrival.fresh)
     unclaimed = Counter(at for at, _ in unknown)
     return [

@@ -19,6 +19,9 @@ from tracker.web.hooks.push import MOST_BYTES
 from tracker.web.services import Services
 
 NUMBER = PARCEL["tracking_number"]
+RECEIPT = {
+    "accepted": 0, "known": 0, "unclaimed": 0, "refused": [], "quarantined": False, "problem": None, "problem_path": None,
+}  # fmt: skip
 
 
 async def observations(services: Services) -> list[dict[str, object]]:
@@ -34,7 +37,7 @@ async def test_a_push_moves_the_parcel_and_keeps_its_bytes(shop: Caller, partner
 
     assert (answer.status, answer.body) == (
         202,
-        {"accepted": 1, "known": 0, "unclaimed": 0, "refused": [], "quarantined": False},
+        RECEIPT | {"accepted": 1},
     )
     assert (await shop.get(f"/api/v1/shipments/{made['id']}")).body["milestone"] == "out_for_delivery"
     (kept,) = await observations(services)
@@ -45,13 +48,7 @@ async def test_the_same_push_again_is_known(shop: Caller, partner: Pusher):
     await shop.register()
     await partner.events(event())
 
-    assert (await partner.events(event())).body == {
-        "accepted": 0,
-        "known": 1,
-        "unclaimed": 0,
-        "refused": [],
-        "quarantined": False,
-    }
+    assert (await partner.events(event())).body == RECEIPT | {"known": 1}
 
 
 async def test_the_library_of_standard_webhooks_signs_what_is_taken(shop: Caller, partner: Pusher):
@@ -183,6 +180,35 @@ async def test_a_body_that_grows_when_unpacked_is_refused(partner: Pusher):
     assert (await partner.push(bomb, headers={"Content-Encoding": "gzip"})).status == 413
 
 
+async def test_one_bad_entry_costs_no_other_and_every_reason_is_told(shop: Caller, partner: Pusher):
+    await shop.register()
+    good, half_an_emoji = event(), event("2026-03-02T05:00:00Z", text="x")
+    tomorrow = event("2026-03-03T09:00:01Z")
+    entries = [good, half_an_emoji, tomorrow, event(carrier="DHL"), event(carrier="CORREOS")]
+    raw = msgspec.json.encode({"events": entries}).replace(b'"x"', b'"caf\\ud83d"')
+
+    answer = await partner.push(raw)
+
+    assert (answer.status, answer.body["accepted"], answer.body["known"]) == (202, 2, 1)
+    assert [one["path"] for one in answer.body["refused"]] == ["events[2].occurred_at", "events[3].carrier"]
+    assert "has not come yet" in answer.body["refused"][0]["reason"]
+    assert "known: correos, dhl_unified, ups" in answer.body["refused"][1]["reason"]
+    assert answer.body["problem"].startswith("2 entries cannot be read; the first: ")
+
+
+async def test_a_push_that_cannot_be_read_says_why(partner: Pusher):
+    answer = await partner.push(b'{"events": {"1": NaN}}')
+    assert (answer.status, answer.body["quarantined"]) == (200, True)
+    assert answer.body["problem"] == "not JSON: NaN is no JSON"
+
+
+async def test_a_list_that_is_too_long_is_refused_at_once_and_not_kept(partner: Pusher, services: Services):
+    answer = await partner.push(b'{"events": [' + b",".join([b"1"] * 400_000) + b"]}")
+    assert answer.status == 413
+    assert "send it in parts" in answer.body["detail"]
+    assert await observations(services) == []
+
+
 async def test_an_answer_is_given_only_once_the_push_is_durable(services: Services, serve: Serve):
     begun, may_end = asyncio.Event(), asyncio.Event()
 
@@ -206,7 +232,7 @@ async def test_what_our_mistake_keeps_out_is_quarantined_and_its_neighbours_are_
 
     async def take_in(conn: Connection, batch: Sequence[Observation]) -> list[Taken]:
         taken = await intake.take_in(house, conn, batch)
-        if any(said.carrier == "poison" for one in batch for said in one.said):
+        if any(said.carrier == "correos" for one in batch for said in one.said):
             raise ZeroDivisionError
         return taken
 
@@ -228,7 +254,7 @@ async def test_what_our_mistake_keeps_out_is_quarantined_and_its_neighbours_are_
     partner = await partner_of(services, await serve(Counted(commit, instead=intake.quarantined)))
     first = asyncio.create_task(partner.events(event(carrier="ups")))
     await begun.wait()
-    bodies = ([event(carrier="ups")], [event(carrier="poison"), {}], [event(carrier="ups")])
+    bodies = ([event(carrier="ups")], [event(carrier="correos"), {}], [event(carrier="ups")])
     others = [asyncio.create_task(partner.events(*body)) for body in bodies]
 
     assert [(await one).status for one in (first, *others)] == [202, 202, 200, 202]
@@ -247,7 +273,7 @@ async def test_connections_cut_in_the_middle_lose_nothing(shop: Caller, partner:
             "and datname = current_database()"
         )
 
-    answers = await asyncio.gather(*(partner.events(event(f"2026-03-03T1{hour}:00:00Z")) for hour in range(5)))
+    answers = await asyncio.gather(*(partner.events(event(f"2026-03-02T0{hour}:00:00Z")) for hour in range(5)))
 
     assert {answer.status for answer in answers} <= {202, 503}
     taken = sum(answer.body["accepted"] for answer in answers if answer.status == 202)
