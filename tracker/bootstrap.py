@@ -114,6 +114,7 @@ class Runtime(msgspec.Struct, frozen=True):
                 public_url=self.settings.public_url.rstrip("/"),
                 is_stopping=self.stopping.is_set,
                 trusted_proxies=self.settings.proxies,
+                api_calls_per_minute=self.settings.api_calls_per_minute,
             )
         )
 

@@ -85,6 +85,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     listen: Annotated[str, Meta(pattern=r"^[^:/]+:[0-9]{1,5}\Z")] = "127.0.0.1:8080"
     public_url: str = "http://127.0.0.1:8080"
     trusted_proxies: str = ""  # addresses and networks, with commas between them
+    api_calls_per_minute: Annotated[int, Meta(ge=1, le=1_000_000)] = 600  # of one key, in one process
     smtp_url: str | None = None
     smtp_connections: Annotated[int, Meta(ge=1, le=64)] = 4
     log_format: Annotated[str, Meta(pattern="^(json|console)$")] = "json"

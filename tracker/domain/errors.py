@@ -11,6 +11,10 @@ class RuleRefused(Exception):
     """A rule says no: the caller asked for something that this state does not allow."""
 
 
+class Outdated(Exception):
+    """It was changed meanwhile: what the caller wants done was decided on an older version of it."""
+
+
 class NotFound(Exception):
     """There is no such thing, or not for this shop."""
 

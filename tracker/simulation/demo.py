@@ -78,6 +78,7 @@ def _pointed(settings: Settings, sandbox_url: str, smtp_url: str, gateway_url: s
             for code, values in accounts.items()
         ),
         tick_seconds=0.5,
+        api_calls_per_minute=1_000_000,  # a shop's months may pass in minutes
     )
 
 

@@ -13,7 +13,7 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from tracker.actions.group_commit import Overloaded
-from tracker.domain.errors import FieldsWrong, NotFound, RuleRefused
+from tracker.domain.errors import FieldsWrong, NotFound, Outdated, RuleRefused
 from tracker.store.db import AWAY
 
 _log = logging.getLogger(__name__)
@@ -91,6 +91,8 @@ def problem_of(error: Exception) -> Problem:
             return Problem(422, "fields_wrong", "Some fields are wrong; nothing was done.", errors=wrong)
         case RuleRefused():
             return Problem(409, "refused", str(error))
+        case Outdated():
+            return Problem(412, "outdated", str(error))
         case NotFound():
             return Problem(404, "not_found", str(error))
         case web.HTTPException():

@@ -15,13 +15,17 @@ from tracker.web.peer import Network
 
 
 class Services(msgspec.Struct, frozen=True):
-    """`public_url` is how the outside reaches us, without a slash at its end, through `trusted_proxies`, if any."""
+    """`public_url` is how the outside reaches us, without a slash at its end, through `trusted_proxies`, if any.
+
+    `api_calls_per_minute` is what one API key may call, in one process.
+    """
 
     house: House
     pushes: GroupCommit[Observation, Taken]
     public_url: str
     is_stopping: Callable[[], bool]
     trusted_proxies: tuple[Network, ...] = ()
+    api_calls_per_minute: int = 600
 
     def tracking_url(self, shipment_id: int, link_version: int) -> str:
         """The customer's page of a shipment."""

@@ -57,6 +57,10 @@ class Caller:
     async def get(self, path: str, **query: str) -> Answer:
         return await self._call("GET", path, params=query)
 
+    async def get_unless(self, path: str, known: str) -> Answer:
+        """Read it, unless it is as the ETag says."""
+        return await self._call("GET", path, headers={"If-None-Match": known})
+
     async def post(
         self, path: str, body: object = None, headers: Mapping[str, str] | None = None, raw: bytes | None = None
     ) -> Answer:

@@ -10,6 +10,7 @@ from aiohttp import hdrs, web
 from tracker.web import assets
 from tracker.web.api import changes, docs, incidents, notices, openapi, returns, shipments
 from tracker.web.api.endpoint import Endpoint, handler_of
+from tracker.web.api.quota import QUOTAS, Quotas, add_headers
 from tracker.web.services import SERVICES
 
 ENDPOINTS: Final[list[Endpoint]] = [
@@ -23,10 +24,15 @@ ENDPOINTS: Final[list[Endpoint]] = [
 
 def add_routes(app: web.Application) -> None:
     """Every endpoint, and their description for programs and for people."""
+    services = app[SERVICES]
+    app[QUOTAS] = Quotas(services.api_calls_per_minute)
+    app.on_response_prepare.append(add_headers)
     for one in ENDPOINTS:
-        add = app.router.add_get if one.method == "GET" else app.router.add_post
-        add(one.path, handler_of(one))
-    described = openapi.document(ENDPOINTS, app[SERVICES].public_url)
+        handler = handler_of(one)
+        app.router.add_get(one.path, handler) if one.method == "GET" else app.router.add_route(
+            one.method, one.path, handler
+        )
+    described = openapi.document(ENDPOINTS, services.public_url)
     encoded = msgspec.json.encode(described)
 
     async def describe(_: web.Request) -> web.Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import inspect
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
@@ -14,8 +15,9 @@ from aiohttp.typedefs import Handler
 
 from tracker.actions import access
 from tracker.actions.access import Caller
-from tracker.web.api.given import number_of, read_body, read_query
+from tracker.web.api.given import MOST_DIGITS, number_of, read_body, read_query
 from tracker.web.api.paging import Cursors, Page
+from tracker.web.api.quota import QUOTAS
 from tracker.web.errors import Problem
 from tracker.web.services import SERVICES, Services
 
@@ -59,13 +61,35 @@ class Call(msgspec.Struct, frozen=True):
             raise Problem(404, "not_found", f"An id looks like {prefix}_123 here.")
         return number
 
+    @property
+    def expected(self) -> int | None:
+        """The version on which the caller decided, by `If-Match`; None where they did not say, or any will do (`*`).
+
+        Raises Problem(412) for a tag that none of our answers has carried.
+        """
+        tags = self.request.if_match
+        if tags is None or [tag.value for tag in tags] == ["*"]:
+            return None
+        version = tags[0].value.partition("-")[0] if len(tags) == 1 and not tags[0].is_weak else ""
+        if not (version.isascii() and version.isdecimal()) or len(version) > MOST_DIGITS:
+            raise Problem(412, "outdated", "If-Match: give the ETag of the answer on which you decided.")
+        return int(version)
+
 
 class Answer(msgspec.Struct, frozen=True):
-    """A body with a status of its own; `body` is a struct, or the bytes of one."""
+    """A body with a status of its own; `body` is a struct, or the bytes of one.
+
+    What has a `version` carries it in its ETag, beside a digest of all that is shown.
+    """
 
     body: Any
     status: int = 200
     replayed: bool = False
+
+    def etag(self, written: bytes) -> str | None:
+        """The entity tag of this body as it is written out, None for what has no version."""
+        version = getattr(self.body, "version", None)
+        return None if version is None else f"{version}-{hashlib.sha256(written).hexdigest()[:16]}"
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,6 +139,7 @@ def handler_of(one: Endpoint) -> Handler:
     async def handle(request: web.Request) -> web.Response:
         async with asyncio.timeout(_PATIENCE):
             call = await _authenticated(request, one.scope)
+            request.app[QUOTAS].take(request, call.caller.key_id)
             given: dict[str, Any] = {}
             if one.query is not None:
                 given["query"] = read_query(request, one.query)
@@ -149,4 +174,16 @@ def _response(request: web.Request, given: Any) -> web.Response:
         following = request.rel_url.update_query(cursor=answer.body.next_cursor)
         headers[hdrs.LINK] = f'<{following}>; rel="next"'
     body = answer.body if isinstance(answer.body, bytes) else msgspec.json.encode(answer.body)
+    etag = answer.etag(body)
+    if etag is None:
+        return web.Response(status=answer.status, body=body, headers=headers)
+    headers[hdrs.ETAG] = f'"{etag}"'
+    if request.method in ("GET", "HEAD") and _is_known(request, etag):
+        del headers[hdrs.CONTENT_TYPE]
+        return web.Response(status=304, headers=headers)
     return web.Response(status=answer.status, body=body, headers=headers)
+
+
+def _is_known(request: web.Request, etag: str) -> bool:
+    """Whether the caller has it already, by If-None-Match."""
+    return any(tag.value in (etag, "*") for tag in request.if_none_match or ())

@@ -20,14 +20,18 @@ _MEANINGS: Final = {
     200: "Done, or found.",
     201: "Made.",
     202: "Taken in, durably.",
+    304: "It is as the ETag in `If-None-Match` says.",
     400: "The body is no JSON.",
     401: "No valid key, or a signature that does not fit.",
     403: "The key lacks the scope.",
     404: "There is no such thing, or not in this shop.",
     409: "A rule says no; `detail` says which.",
+    412: "It was changed meanwhile: read it again, and decide on that.",
     413: "The body is too large.",
     415: "The body is of another content type.",
     422: "Fields are wrong; `errors` names them.",
+    428: "`If-Match` is missing.",
+    429: "The key calls too often; come back after `Retry-After` seconds.",
     503: "Not at the moment; come back after `Retry-After` seconds.",
 }
 _KEY: Final = {
@@ -37,6 +41,27 @@ _KEY: Final = {
     "description": "Makes a call safe to repeat for three days: the first answer is given again.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 257},
 }
+_IF_NONE_MATCH: Final = {
+    "name": "If-None-Match",
+    "in": "header",
+    "required": False,
+    "description": "The ETag of what is known already: it is not sent again.",
+    "schema": {"type": "string"},
+}
+_IF_MATCH: Final = {
+    "name": "If-Match",
+    "in": "header",
+    "required": True,
+    "description": "The ETag of the answer on which the change was decided; `*` for whatever it is now.",
+    "schema": {"type": "string"},
+}
+_TEXT: Final = {"schema": {"type": "string"}}
+_LEFT: Final = {
+    "RateLimit-Policy": _TEXT | {"description": 'How often a key may call, such as `"default";q=600;w=60`.'},
+    "RateLimit": _TEXT | {"description": "What is left of it (`r`), and the seconds until all is back (`t`)."},
+}
+_ETAG: Final = {"ETag": _TEXT | {"description": "The version of this, for `If-Match` and `If-None-Match`."}}
+_RETRY_AFTER: Final = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}}
 
 
 def document(endpoints: Sequence[Endpoint], public_url: str) -> dict[str, Any]:
@@ -75,7 +100,8 @@ def document(endpoints: Sequence[Endpoint], public_url: str) -> dict[str, Any]:
 
 def _operation(one: Endpoint, schemas: dict[str, Any]) -> dict[str, Any]:
     parameters = [*_path_parameters(one), *(_query_parameters(one, schemas) if one.query else ())]
-    refusals = [401, 403, 422, 503]
+    refusals = [401, 403, 422, 429, 503]
+    is_versioned = _is_versioned(one.gives)
     if "{id}" in one.path or one.query is not None:
         refusals.append(404)
     described: dict[str, Any] = {
@@ -84,13 +110,21 @@ def _operation(one: Endpoint, schemas: dict[str, Any]) -> dict[str, Any]:
         "tags": [one.path.split("/")[3]],
         "security": [{"key": [one.scope]}],
     }
+    if one.method == "GET" and is_versioned:
+        parameters.append(_IF_NONE_MATCH)
+    if one.method == "PATCH":
+        parameters.append(_IF_MATCH)
+        refusals += [412, 428]
     if one.body is not None:
         parameters.append(_KEY)
         refusals += [400, 409, 413, 415]
         described["requestBody"] = _json(_reference(one.body)) | {"required": True}
     if parameters:
         described["parameters"] = parameters
-    answers = {str(status): _answer(status, _json(_reference_of(one.gives))) for status in one.statuses}
+    shown = _json(_reference_of(one.gives)) | {"headers": _LEFT | (_ETAG if is_versioned else {})}
+    answers = {str(status): _answer(status, shown) for status in one.statuses}
+    if one.method == "GET" and is_versioned:
+        answers["304"] = {"description": _MEANINGS[304], "headers": _LEFT | _ETAG}
     return described | {"responses": answers | _refusals(refusals)}
 
 
@@ -149,7 +183,12 @@ def _answer(status: int, content: dict[str, Any]) -> dict[str, Any]:
 
 def _refusals(statuses: Sequence[int]) -> dict[str, Any]:
     problem = {"content": {CONTENT_TYPE: {"schema": _reference(ProblemDetails)}}}
-    return {str(status): _answer(status, problem) for status in sorted(statuses)}
+    later = problem | {"headers": _RETRY_AFTER}
+    return {str(status): _answer(status, later if status in (429, 503) else problem) for status in sorted(statuses)}
+
+
+def _is_versioned(gives: Any) -> bool:
+    return "version" in getattr(gives, "__struct_fields__", ())
 
 
 def _json(schema: dict[str, Any]) -> dict[str, Any]:
