@@ -102,12 +102,17 @@ async def entry_link(house: House, email: str | None, by: Author) -> str:
     return token
 
 
-async def change_password(house: House, person: Person, old: str, new: str) -> None:
-    """A new password; all other sessions end. Raises FieldsWrong, passwords.Busy."""
+async def make_sure(house: House, person: Person, password: str) -> None:
+    """It is really them, where they have a password at all. Raises FieldsWrong, passwords.Busy."""
     async with house.db.connection() as conn:
         (row,) = await conn.fetch(_SQL.staff_by_id, person.staff_id)
-    if row["password_hash"] is not None and not await house.passwords.matches(old, row["password_hash"]):
+    if row["password_hash"] is not None and not await house.passwords.matches(password, row["password_hash"]):
         raise FieldsWrong([Wrong("/old", "this is not your password")])
+
+
+async def change_password(house: House, person: Person, old: str, new: str) -> None:
+    """A new password; all other sessions end. Raises FieldsWrong, passwords.Busy."""
+    await make_sure(house, person, old)
     hashed = await _new_hash(house, new, person.email, person.name)
     async with house.db.transaction() as conn:
         await conn.execute(_SQL.set_password, person.staff_id, hashed)
@@ -122,9 +127,10 @@ async def change_profile(house: House, person: Person, name: str, reading: Readi
         wrong.append(Wrong("/time_zone", "an IANA name such as Europe/Madrid"))
     if wrong:
         raise FieldsWrong(wrong)
-    async with house.db.connection() as conn:
+    async with house.db.transaction() as conn:
         values = (reading.language, reading.time_zone, reading.scheme)
         await conn.execute(_SQL.set_profile, person.staff_id, name.strip(), *values)
+        await audit.record(house.db, conn, author(person), "person.profile_changed", f"stf_{person.staff_id}")
 
 
 async def change_role(house: House, staff_id: int, role: Role, by: Person) -> None:

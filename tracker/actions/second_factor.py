@@ -31,7 +31,16 @@ async def begin(house: House, person: Person) -> str:
             raise RuleRefused("a second factor is in use; remove it first")
         sealed = house.vault.seal(secret.encode(), _place(person.staff_id))
         await conn.execute(_SQL.begin_second_factor, person.staff_id, sealed)
-    return pyotp.TOTP(secret).provisioning_uri(name=person.email, issuer_name=person.shop_name)
+    return _address(person, secret)
+
+
+async def being_set_up(house: House, person: Person) -> str | None:
+    """The address that has been begun and not yet confirmed, None where there is none."""
+    async with house.db.connection() as conn:
+        (row,) = await conn.fetch(_SQL.staff_by_id, person.staff_id)
+    if row["second_factor"] is None or row["second_factor_at"] is not None:
+        return None
+    return _address(person, house.vault.open(row["second_factor"], _place(person.staff_id)).decode())
 
 
 async def confirm(house: House, person: Person, code: str) -> list[str]:
@@ -72,6 +81,10 @@ async def _new_recovery_codes(conn: Connection, staff_id: int) -> list[str]:
     await conn.execute(_SQL.forget_recovery_codes, staff_id)
     await conn.execute(_SQL.add_recovery_codes, staff_id, [hash_token(code) for code in codes])
     return [f"{code[:4]}-{code[4:8]}-{code[8:]}" for code in codes]
+
+
+def _address(person: Person, secret: str) -> str:
+    return pyotp.TOTP(secret).provisioning_uri(name=person.email, issuer_name=person.shop_name)
 
 
 def _place(staff_id: int) -> str:

@@ -357,5 +357,6 @@ async def test_pages_find_people_sessions_and_what_was_done(scene: Scene):
         assert await listed.recovery_codes_left(conn, ana.staff_id) == 10
     assert (line.name, line.role, line.has_password, line.has_second_factor) == ("Ana G.", Role.ADMIN, True, True)
     assert (session.id, session.browser, role.shop) == (ana.session_id, "Firefox", "north")
-    assert [one.action for one in everything] == ["person.second_factor_set", "person.joined", "person.invited"]
+    steps = ["invited", "joined", "second_factor_set", "profile_changed"]
+    assert [one.action for one in reversed(everything)] == [f"person.{step}" for step in steps]
     assert (joined.actor, older) == (ana.actor, everything[1:])

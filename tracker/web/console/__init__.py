@@ -8,7 +8,7 @@ from aiohttp import web
 
 from tracker.domain.staff import May
 from tracker.web import assets, problem_page
-from tracker.web.console import door, doubts, entrance, messages, shipment, today
+from tracker.web.console import door, doubts, entrance, me, messages, shipment, today
 from tracker.web.console.door import Page
 
 PAGES: Final = (
@@ -22,6 +22,15 @@ PAGES: Final = (
     Page("GET", "/messages/{id}/letter", May.SEE_PERSONAL, messages.letter),
     Page("GET", "/quarantine", May.SEE, doubts.in_quarantine),
     Page("GET", "/carriers", May.SEE, doubts.carriers),
+    Page("GET", "/me", May.ENTER, me.account),
+    Page("POST", "/me", May.ENTER, me.change_profile),
+    Page("POST", "/me/password", May.ENTER, me.change_password),
+    Page("GET", "/me/second-factor", May.ENTER, me.set_up_second_factor),
+    Page("POST", "/me/second-factor", May.ENTER, me.begin_second_factor),
+    Page("POST", "/me/second-factor/confirm", May.ENTER, me.confirm_second_factor),
+    Page("POST", "/me/second-factor/remove", May.ENTER, me.remove_second_factor),
+    Page("POST", "/me/sessions/{id}/end", May.ENTER, me.end_session),
+    Page("POST", "/me/shop", May.ENTER, me.change_shop),
     Page("POST", "/sign-out", May.ENTER, entrance.leave),
 )
 

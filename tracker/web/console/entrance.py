@@ -14,9 +14,8 @@ from tracker.domain.errors import FieldsWrong
 from tracker.domain.staff import Person
 from tracker.passwords import LONGEST, SHORTEST, Busy
 from tracker.web import templating
-from tracker.web.console import door
+from tracker.web.console import door, form
 from tracker.web.console.door import HOME, PERSON, SIGN_IN
-from tracker.web.errors import Problem
 from tracker.web.services import SERVICES
 
 _LONGEST_TOKEN: Final = 200
@@ -43,14 +42,14 @@ async def ask(request: web.Request) -> web.Response:
 async def take(request: web.Request) -> web.Response:
     """Address and password."""
     door.refuse_from_other_sites(request)
-    form = await request.post()
-    email, password = str(form.get("email", "")), str(form.get("password", ""))[:LONGEST]
+    given = await request.post()
+    email, password = str(given.get("email", "")), str(given.get("password", ""))[:LONGEST]
     try:
         entrance = await sign_in.sign_in(request.app[SERVICES].house, email, password, door.visit_of(request))
     except SignInRefused as no:
         return _refused(request, "sign_in", no, {"email": email})
     except Busy:
-        raise _busy() from None
+        raise form.busy() from None
     raise door.let_in(request, entrance, _next(request) if entrance.complete else _with_next(request, "/code"))
 
 
@@ -87,13 +86,13 @@ async def ask_to_join(request: web.Request) -> web.Response:
 async def join(request: web.Request) -> web.Response:
     """The password that was chosen."""
     door.refuse_from_other_sites(request)
-    house, form = request.app[SERVICES].house, await request.post()
+    house, given = request.app[SERVICES].house, await request.post()
     async with house.db.connection() as conn:
         invited = await people.invitation(conn, _token(request))
     if invited is None:
         return door.explain(request, "used", 404)
-    password = str(form.get("password", ""))[: LONGEST + 1]
-    if password != str(form.get("again", ""))[: LONGEST + 1]:
+    password = str(given.get("password", ""))[: LONGEST + 1]
+    if password != str(given.get("again", ""))[: LONGEST + 1]:
         return _page(request, "join", {"invited": invited, "wrong": "not_the_same"}, status=422)
     try:
         entrance = await people.accept(house, _token(request), password, door.visit_of(request))
@@ -102,7 +101,7 @@ async def join(request: web.Request) -> web.Response:
     except SignInRefused:
         return door.explain(request, "used", 404)
     except Busy:
-        raise _busy() from None
+        raise form.busy() from None
     raise door.let_in(request, entrance, HOME)
 
 
@@ -138,10 +137,6 @@ def _refused(request: web.Request, step: str, no: SignInRefused, values: Mapping
     if wait:
         answer.headers[hdrs.RETRY_AFTER] = str(wait)
     return answer
-
-
-def _busy() -> Problem:
-    return Problem(429, "busy", "Many people are signing in; try again in a moment.", headers={hdrs.RETRY_AFTER: "2"})
 
 
 def _next(request: web.Request) -> str:

@@ -39,7 +39,9 @@ class Shell:
         """Whether every message is kept in."""
         return self._switches["stop_sending"]
 
-    def page(self, content: str, values: Mapping[str, Any], *, section: str, live: bool = True) -> web.Response:
+    def page(
+        self, content: str, values: Mapping[str, Any], *, section: str, live: bool = True, status: int = 200
+    ) -> web.Response:
         """The page with this content; only what changes, where the page on screen asks for news."""
         services = self.request.app[SERVICES]
         asks_for_news = self.request.headers.get("HX-Request") == "true"
@@ -61,7 +63,8 @@ class Shell:
             "carriers": {code: card.name for code, card in services.house.cards.items()},
         }
         template = _FRAGMENT if asks_for_news and live else _WHOLE
-        answer = templating.page(spoken_by(self.request), template, {**frame, **values}, csp=templating.CONSOLE_CSP)
+        given, csp = {**frame, **values}, templating.CONSOLE_CSP
+        answer = templating.page(spoken_by(self.request), template, given, csp=csp, status=status)
         answer.headers["Vary"] = "HX-Request, Accept-Language, Cookie"
         return answer
 
