@@ -102,9 +102,15 @@ class Codes(msgspec.Struct, frozen=True):
         if listed is not None and (known is None or (known.refine and _may_be_said(known.meaning, listed))):
             return _within(_plainer(known, listed), said)
         if known is None:
-            return _explained(_no_end(said), self.reasons.get(reason or ""))
+            return self._with_reason(_no_end(said), reason)
         meaning = _within(known.meaning, said) if known.refine else known.meaning
-        return _explained(_explained(meaning, said.problem), self.reasons.get(reason or ""))
+        return self._with_reason(_explained(meaning, said.problem, said.action_owner), reason)
+
+    def _with_reason(self, meaning: Meaning, reason: str | None) -> Meaning:
+        """A reason code is coarse: it gives a cause where none is named, and replaces none that is."""
+        held = meaning.problem
+        is_named = held is not None and held.cause != "unexplained" and held.category not in _TAKES_ANOTHER
+        return meaning if is_named else _explained(meaning, self.reasons.get(reason or ""), None)
 
 
 def load_codes(path: Path) -> Codes:
@@ -188,13 +194,17 @@ def _no_end(said: Meaning) -> Meaning:
     return _below_end(said, NOTHING)
 
 
-def _explained(meaning: Meaning, problem: Problem | None) -> Meaning:
-    """The meaning with the cause that a text or a reason code gives, where the code leaves one open."""
-    if problem is None or meaning.informational:
+def _explained(meaning: Meaning, problem: Problem | None, action_owner: str | None) -> Meaning:
+    """The meaning with the cause that a text or a reason code gives, and who has to act on that, where it was left open."""
+    if problem is None or problem == meaning.problem or meaning.informational:
         return meaning
     if meaning.milestone is _M.UNKNOWN:
-        return msgspec.structs.replace(meaning, milestone=_M.IN_TRANSIT, problem=problem)
-    return msgspec.structs.replace(meaning, problem=problem) if _is_open(meaning, problem) else meaning
+        return msgspec.structs.replace(
+            meaning, milestone=_M.IN_TRANSIT, problem=problem, action_owner=action_owner or meaning.action_owner
+        )
+    if not _is_open(meaning, problem):
+        return meaning
+    return msgspec.structs.replace(meaning, problem=problem, action_owner=action_owner)
 
 
 def _is_open(meaning: Meaning, problem: Problem) -> bool:

@@ -165,7 +165,7 @@ class CarrierHttp:
                 "route": f"{method} {parts.hostname}{parts.path}",
                 "outcome": outcome,
                 "attempt": attempt,
-                "duration_ms": round(seconds * 1000),
+                "duration": round(seconds, 4),
             },
         )
 

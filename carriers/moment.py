@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, time, timezone
+from datetime import UTC, datetime, time, timedelta, timezone
 from typing import Final, NamedTuple
 
 from carriers import place as places
@@ -15,6 +15,9 @@ _DMY: Final = re.compile(r"(?P<day>\d{1,2})[-/.](?P<month>\d{1,2})[-/.](?P<year>
 _CLOCK: Final = re.compile(r"(\d{1,2}):?(\d{2})(?::?(\d{2})(?:[.,]\d+)?)?$")
 _ABBREVIATED: Final = re.compile(r"(.*\d)\s*([A-Za-z]{2,5})$")
 _ISO_CLOCK: Final = re.compile(r"(?<=\d)(?:[+-]\d{2}:?\d{2}|Z)$")
+# Python reads a week as its Monday, and what follows a day as its time: neither is what was meant.
+_WEEK_OR_ZONED_DAY: Final = re.compile(r"\d{4}-?W|\d{4}-?\d{2}-?\d{2}[+-]")
+_NO_OFFSET, _WIDEST_OFFSET = timedelta(0), timedelta(hours=14)
 _END_OF_DAY: Final = time(23, 59, 59)
 _YEARS: Final = range(1990, 2101)  # others are placeholders: 0001-01-01, 1900-01-01, 9999-12-31
 
@@ -48,13 +51,13 @@ NEVER: Final = Moment(None, None, TzCertainty.ASSUMED, Precision.SECOND)
 
 def from_iso(text: str | None, place: Place, home_zone: str, region: str | None = None) -> Moment:
     """Read an ISO 8601 time: with offset or Z, with a zone abbreviation, naive, or a date alone."""
-    if not text:
+    if not text or _WEEK_OR_ZONED_DAY.match(text):
         return NEVER
     try:
         read = datetime.fromisoformat(text)
     except ValueError:
         return _from_abbreviated(text)
-    if read.year not in _YEARS:
+    if read.year not in _YEARS or abs(read.utcoffset() or _NO_OFFSET) > _WIDEST_OFFSET:
         return NEVER
     wall = _iso_wall(read, text)
     if read.tzinfo is None:
@@ -134,7 +137,7 @@ def _iso_wall(read: datetime, text: str) -> Wall:
 def _from_abbreviated(text: str) -> Moment:
     match = _ABBREVIATED.match(text)
     minutes = places.offset_of(match.group(2)) if match else None
-    if match is None or minutes is None:
+    if match is None or minutes is None or _YMD.match(match.group(1)):  # a day has no zone
         return NEVER
     return from_iso(f"{match.group(1)}{_offset_text(minutes)}", Place(), "UTC")
 

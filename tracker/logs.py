@@ -8,6 +8,7 @@ import sys
 from typing import Final
 
 import structlog
+from aiohttp.http_exceptions import BadHttpMessage
 from structlog.typing import EventDict, Processor
 
 # Ids, counts and kinds. What is not listed is dropped, so that a careless `extra` cannot leak.
@@ -57,7 +58,7 @@ _HIDDEN: Final = (
     (re.compile(r"(?i)(bearer|basic)\s+[A-Za-z0-9._~+/=-]+"), r"\1 <secret>"),
     (re.compile(r"trk_live_\w+"), "<key>"),
     (re.compile(r"whsec_[A-Za-z0-9+/=]+"), "<secret>"),
-    (re.compile(r"(/t/|/console/enter/)[A-Za-z0-9]+"), r"\1<token>"),
+    (re.compile(r"(/t/|/console/(?:enter|join|set-up)/)[A-Za-z0-9]+"), r"\1<token>"),
     (re.compile(r"(?i)((?:password|secret|token|key|sig)=)[^\s&]+"), r"\1<secret>"),
     (re.compile(r"(://)[^/@\s]+@"), r"\1<secret>@"),
 )
@@ -88,8 +89,18 @@ def configure(level: str, form: str) -> None:
     root.handlers[:] = [handler]
     root.setLevel(level)
     logging.getLogger("apscheduler").setLevel("ERROR")  # a tick that finds the last one under way is no news
+    logging.getLogger("aiohttp.server").addFilter(without_foreign_lines)
     for chatty in ("aiosmtplib", "asyncio", "aiohttp.access", "mail.log"):
         logging.getLogger(chatty).setLevel("WARNING")
+
+
+def without_foreign_lines(record: logging.LogRecord) -> bool:
+    """aiohttp quotes requests that are no HTTP, with whatever stands in them, as errors of ours: they are neither."""
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, BadHttpMessage):
+        record.msg, record.args, record.exc_info = "a request that is no HTTP was refused", (), None
+        record.levelno, record.levelname = logging.INFO, "INFO"
+    return True
 
 
 def keep_listed(_logger: object, _method: str, event: EventDict) -> EventDict:

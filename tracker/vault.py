@@ -138,7 +138,7 @@ def new_token() -> str:
 
 def hash_token(token: str) -> bytes:
     """What is kept of a token; a fast hash is enough for one that cannot be guessed."""
-    return hashlib.sha256(token.encode()).digest()
+    return hashlib.sha256(token.encode(errors="surrogateescape")).digest()
 
 
 def same(one: bytes, other: bytes) -> bool:

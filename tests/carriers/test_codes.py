@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from carriers import registry
 from carriers.codes import Codes, load_codes, milestone_of, read_words
 from carriers.phrases import meaning_of, problem_of
 from carriers.vocabulary import STATUS_DETAILS, Milestone
@@ -150,3 +151,21 @@ def test_a_status_detail_belongs_to_one_milestone() -> None:
     for milestone, details in STATUS_DETAILS.items():
         assert {milestone_of(detail) for detail in details} <= {milestone}
     assert milestone_of("nothing of ours") is None
+
+
+def test_a_coarse_reason_does_not_replace_the_cause_that_a_code_names() -> None:
+    """UPS 126 is a hold by the authorities; its reason 40 speaks of papers in general."""
+    ups = registry.code_table("ups")
+    meaning = ups.understand("126", "Your package is being held for inspection by a government agency.", reason="40")
+    assert (meaning.problem, meaning.action_owner) == (problem_of("customs.inspection"), "authority")
+
+
+def test_who_acts_follows_the_cause() -> None:
+    """Where another cause takes the place of the code's own, so does whoever has to act on it."""
+    for carrier in registry.codes():
+        table = registry.code_table(carrier)
+        for code, known in table.codes.items():
+            for reason, problem in table.reasons.items():
+                meaning = table.understand(code, None, reason=reason)
+                if meaning.problem == problem != known.meaning.problem:
+                    assert meaning.action_owner is None, (carrier, code, reason)

@@ -45,7 +45,11 @@ def test_without_a_place_the_carriers_home_is_assumed() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [None, "", "string", "yesterday", "0001-01-01T00:00:00", "9999-12-31T23:59:59", "2026-02-30"]
+    "text",
+    [
+        *(None, "", "string", "yesterday", "0001-01-01T00:00:00", "9999-12-31T23:59:59", "2026-02-30"),
+        *("2026-11-21 EST", "2026-11-21+05:00", "2026-W47", "2026-W48-5", "2026-11-21T10:00:00+23:59"),
+    ],
 )
 def test_an_unusable_time_is_no_time(text: str | None) -> None:
     assert from_iso(text, MADRID, HOME) == NEVER

@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 import pytest
+from aiohttp.http_exceptions import BadStatusLine
 
 from tracker import logs
 from tracker.vault import Vault, new_api_key
@@ -107,3 +108,13 @@ def test_for_people_a_line_is_plain_text(configure: Callable[[str], io.StringIO]
     assert "listening" in line
     assert "role=web" in line
     assert "\x1b" not in line
+
+
+def test_a_request_that_is_no_http_is_no_error_and_none_of_it_is_quoted(lines):
+    try:
+        raise BadStatusLine("GET /t/tokentokentoken?q=600111222 Cookie: sid=secret")
+    except BadStatusLine:
+        logging.getLogger("aiohttp.server").exception("Error handling request from %s", "192.0.2.7")
+    [line] = lines()
+    assert (line["event"], line["level"]) == ("a request that is no HTTP was refused", "info")
+    assert line.keys() == {"event", "level", "logger", "timestamp"}

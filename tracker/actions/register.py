@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 import phonenumbers
@@ -15,6 +14,7 @@ from msgspec import Meta
 from carriers import place
 from sql import queries
 from sql.connection import Connection
+from tracker import plausible
 from tracker.actions import intake
 from tracker.actions.deciding import House, decide_and_save
 from tracker.domain.calendar import end_of_day
@@ -252,6 +252,13 @@ def _check(house: House, shop: Shop, given: Registration) -> _Checked:
         origin=given.origin.country if given.origin else shop.country,
         promised_at=_promise(given.promised_at, zone, wrong),
     )
+    for pointer, code, check in (
+        ("/destination/country", given.destination.country, plausible.country),
+        ("/origin/country", given.origin.country if given.origin else None, plausible.country),
+        ("/customer/language", (given.customer.language or "")[:2] or None, plausible.language),
+    ):
+        if code is not None and (mistake := check(code)) is not None:
+            wrong.append(Wrong(pointer, mistake))
     if given.direction not in ("outbound", "return"):
         wrong.append(Wrong("/direction", "outbound or return"))
     for pointer, moment in (
@@ -322,9 +329,7 @@ def _customer_zone(given: Registration, zone: str, wrong: list[Wrong]) -> str:
     named = given.customer.time_zone
     if named is None:
         return zone
-    try:
-        ZoneInfo(named)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
+    if plausible.time_zone(named) is not None:
         wrong.append(Wrong("/customer/time_zone", "an IANA name such as Europe/Madrid"))
     return named
 

@@ -175,13 +175,13 @@ def expect(held: Expectation, estimate: Estimate | None, belief: Belief, zone: s
 
 def _start(value: datetime | date | None, zone: str) -> datetime | None:
     if value is None or isinstance(value, datetime):
-        return value
+        return value and value.astimezone(UTC)
     return start_of_day(value, zone)
 
 
 def _end(value: datetime | date | None, zone: str) -> datetime | None:
     if value is None or isinstance(value, datetime):
-        return value
+        return value and value.astimezone(UTC)
     return end_of_day(value, zone)
 
 

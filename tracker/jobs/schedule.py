@@ -61,7 +61,11 @@ class Ticker:
         task = asyncio.create_task(self._drain(name, job))
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
-        await asyncio.shield(task)  # the scheduler cancels what it waits for when it shuts down
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:  # the scheduler cancels what it waits for when it shuts down, and `stop` waits
+            if not self._stopping:
+                raise
 
     async def _drain(self, name: str, job: Job) -> None:
         try:

@@ -95,7 +95,7 @@ def problem_of(error: Exception) -> Problem:
             return Problem(412, "outdated", str(error))
         case NotFound():
             return Problem(404, "not_found", str(error))
-        case web.HTTPException():
+        case web.HTTPException() | web.RequestPayloadError():
             return _of_aiohttp(error)
     if isinstance(error, _AWAY):
         detail = "This cannot be done at the moment; try again soon."
@@ -168,8 +168,10 @@ def _answer(request: web.Request, problem: Problem) -> web.Response:
     return page(request, problem) if page is not None and wants_page else response(request, problem)
 
 
-def _of_aiohttp(error: web.HTTPException) -> Problem:
-    """aiohttp's own refusals: no such address, wrong method (with what is allowed), too large."""
+def _of_aiohttp(error: web.HTTPException | web.RequestPayloadError) -> Problem:
+    """aiohttp's own refusals: no such address, wrong method (with what is allowed), too large, wrongly packed."""
+    if isinstance(error, web.RequestPayloadError):
+        return Problem(400, "malformed", "The body is not what its headers say of it.")
     allowed = error.headers.get(hdrs.ALLOW)
     detail = f"Allowed here: {allowed}." if allowed else _DETAILS.get(error.status, f"{error.reason}.")
     code = _CODES.get(error.status, "internal" if error.status >= 500 else "refused")

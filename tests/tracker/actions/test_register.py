@@ -119,6 +119,9 @@ async def test_a_replacement_is_linked_to_what_it_replaces(scene: Scene):
     [
         ({"carrier": None}, "/carrier"),
         ({"carrier": "pigeon"}, "/carrier"),
+        ({"destination": DestinationInput(country="ZZ")}, "/destination/country"),
+        ({"origin": OriginInput(country="XX")}, "/origin/country"),
+        ({"customer": CustomerInput(name="Ana", language="xx")}, "/customer/language"),
         ({"customer": CustomerInput(name="Ana", phone="12")}, "/customer/phone"),
         ({"customer": CustomerInput(name="Ana", email="ana at home")}, "/customer/email"),
         ({"customer": CustomerInput(name="Ana", time_zone="Europe/Atlantis")}, "/customer/time_zone"),

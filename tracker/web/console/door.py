@@ -110,7 +110,7 @@ async def make_sure_it_is_meant(request: web.Request) -> None:
     """An act comes from a page of ours that was made for this session. Raises Problem(403)."""
     refuse_from_other_sites(request)
     given = request.headers.get("X-CSRF-Token") or str((await request.post()).get("csrf", ""))
-    if not same(given.encode(), csrf_token(request).encode()):
+    if not same(given.encode(errors="replace"), csrf_token(request).encode()):
         raise Problem(403, "not_meant", "This form is from another session; open the page again and repeat.")
 
 

@@ -209,6 +209,11 @@ async def test_a_list_that_is_too_long_is_refused_at_once_and_not_kept(partner: 
     assert await observations(services) == []
 
 
+async def test_a_body_that_is_not_packed_as_it_says_is_malformed(partner: Pusher):
+    answer = await partner.push(b"abc", headers={"Content-Encoding": "gzip"})
+    assert (answer.status, answer.body["code"]) == (400, "malformed")
+
+
 async def test_an_answer_is_given_only_once_the_push_is_durable(services: Services, serve: Serve):
     begun, may_end = asyncio.Event(), asyncio.Event()
 
