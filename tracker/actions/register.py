@@ -29,23 +29,39 @@ _WORK = queries.topic("work")
 _DEFAULT_ACCOUNT = "default"
 _YEARS = range(1990, 2101)  # beyond them neither zones nor working days can be reckoned with
 _Text = Annotated[str, Meta(min_length=1, max_length=200)]
-_Country = Annotated[str, Meta(pattern="^[A-Z]{2}$")]
-_Number = Annotated[str, Meta(min_length=4, max_length=60, pattern=r"^[A-Za-z0-9 ._/\-]+$")]
-_Amount = Annotated[str, Meta(pattern=r"^[0-9]{1,12}(\.[0-9]{1,2})?$")]
+_Country = Annotated[str, Meta(pattern="^[A-Z]{2}$", description="a country's two letters, such as ES (ISO 3166-1)")]
+_Currency = Annotated[str, Meta(pattern="^[A-Z]{3}$", description="a currency's three letters, such as EUR (ISO 4217)")]
+_Number = Annotated[
+    str,
+    Meta(
+        min_length=4,
+        max_length=60,
+        pattern=r"^[A-Za-z0-9 ._/\-]+$",
+        description="letters, digits, blanks and . _ / -",
+        examples=["PQ4F6C0712345610128010A"],
+    ),
+]
+_Amount = Annotated[
+    str, Meta(pattern=r"^[0-9]{1,12}(\.[0-9]{1,2})?$", description='an amount as text, such as "12.34"')
+]
+_Language = Annotated[
+    str, Meta(pattern="^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$", description="a language such as es or pt-BR (BCP 47)")
+]
+_Moment = Annotated[datetime, Meta(tz=True)]
 
 
 class Money(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An amount as text ("12.34") and its ISO 4217 currency."""
 
     amount: _Amount
-    currency: Annotated[str, Meta(pattern="^[A-Z]{3}$")]
+    currency: _Currency
 
 
 class OrderInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the customer bought."""
 
     reference: _Text
-    placed_at: datetime | None = None
+    placed_at: _Moment | None = None
     value: Money | None = None
 
 
@@ -53,9 +69,9 @@ class CustomerInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Whom to tell. Without email and phone the parcel is watched for staff alone."""
 
     name: _Text
-    email: Annotated[str, Meta(max_length=320)] | None = None
+    email: Annotated[str, Meta(max_length=320, extra_json_schema={"format": "email"})] | None = None
     phone: Annotated[str, Meta(max_length=40)] | None = None
-    language: Annotated[str, Meta(pattern="^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")] | None = None
+    language: _Language | None = None
     time_zone: Annotated[str, Meta(max_length=60)] | None = None
     company: _Text | None = None
 
@@ -83,14 +99,14 @@ class ItemInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     quantity: Annotated[int, Meta(ge=1, le=100_000)]
     sku: Annotated[str, Meta(max_length=100)] | None = None
     value: Money | None = None
-    hs_code: Annotated[str, Meta(pattern=r"^[0-9.]{4,14}$")] | None = None
+    hs_code: Annotated[str, Meta(pattern=r"^[0-9.]{4,14}$", description="a tariff code, such as 8516.79")] | None = None
     origin_country: _Country | None = None
 
 
 class CustomsInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What customs will ask."""
 
-    incoterm: Annotated[str, Meta(pattern="^[A-Z]{3}$")] | None = None
+    incoterm: Annotated[str, Meta(pattern="^[A-Z]{3}$", description="three letters, such as DAP")] | None = None
     ioss: Annotated[str, Meta(max_length=20)] | None = None
     eori: Annotated[str, Meta(max_length=20)] | None = None
     description: Annotated[str, Meta(max_length=500)] | None = None
@@ -108,14 +124,14 @@ class Registration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     account: Annotated[str, Meta(min_length=1, max_length=40)] | None = None
     service: Annotated[str, Meta(max_length=100)] | None = None
     carrier_reference: Annotated[str, Meta(max_length=100)] | None = None
-    shipped_at: datetime | None = None
+    shipped_at: _Moment | None = None
     origin: OriginInput | None = None
     promised_at: Annotated[str, Meta(max_length=40)] | None = None  # an instant with offset, or a day alone
     essential_date: bool = False
     items: Annotated[tuple[ItemInput, ...], Meta(max_length=500)] = ()
     customs: CustomsInput | None = None
-    direction: str = "outbound"
-    replaces: Annotated[str, Meta(pattern="^shp_[0-9]{1,18}$")] | None = None
+    direction: Annotated[str, Meta(extra_json_schema={"enum": ["outbound", "return"]})] = "outbound"
+    replaces: Annotated[str, Meta(pattern="^shp_[0-9]{1,18}$", description="a shipment's id")] | None = None
 
 
 class Shop(msgspec.Struct, frozen=True):

@@ -13,7 +13,7 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from tracker.actions.group_commit import Overloaded
-from tracker.domain.errors import FieldsWrong, NotFound, Outdated, RuleRefused
+from tracker.domain.errors import FieldsWrong, NotFound, Outdated, RuleRefused, Wrong
 from tracker.store.db import AWAY
 
 _log = logging.getLogger(__name__)
@@ -103,25 +103,28 @@ def problem_of(error: Exception) -> Problem:
     return Problem(500, "internal", "Something went wrong on our side; the request id leads us to it.")
 
 
+def wrong_form(error: msgspec.ValidationError, found: Sequence[Wrong]) -> Problem:
+    """The problem of a body that does not have the form that was asked for: `found`, and what msgspec stopped at."""
+    pointer, detail = _located(str(error))
+    is_named = any(one.pointer == pointer for one in found)
+    return problem_of(FieldsWrong(found if is_named else [Wrong(pointer, detail), *found]))
+
+
 def unreadable(error: msgspec.MsgspecError | UnicodeDecodeError | RecursionError) -> Problem:
-    """The problem of a JSON body that could not be read, or does not have the form that was asked for."""
-    if isinstance(error, msgspec.ValidationError):
-        pointer, detail = _located(str(error))
-        wrong = [{"pointer": pointer, "detail": detail}]
-        return Problem(422, "fields_wrong", "A field is wrong; nothing was done.", errors=wrong)
+    """The problem of a JSON body that could not be read."""
     reason = {UnicodeDecodeError: "it is not UTF-8", RecursionError: "it is nested too deeply"}.get(type(error))
     return Problem(400, "malformed", f"The body is no JSON: {reason or error}")
 
 
-def unreadable_query(error: msgspec.ValidationError) -> Problem:
-    """The problem of a query that does not have the form that was asked for."""
-    pointer, detail = _located(str(error))
-    return wrong_parameter(pointer.removeprefix("/"), detail)
+def wrong_parameters(wrong: Mapping[str, str]) -> Problem:
+    """The problem of parameters of the query that are wrong: what about each."""
+    errors = [{"parameter": name, "detail": detail} for name, detail in wrong.items()]
+    return Problem(422, "fields_wrong", "Some parameters are wrong.", errors=errors)
 
 
 def wrong_parameter(name: str, detail: str) -> Problem:
     """The problem of one wrong parameter of the query."""
-    return Problem(422, "fields_wrong", "A parameter is wrong.", errors=[{"parameter": name, "detail": detail}])
+    return wrong_parameters({name: detail})
 
 
 def response(request: web.Request, problem: Problem) -> web.Response:
@@ -154,6 +157,11 @@ async def answer_problems(request: web.Request, handler: Handler) -> web.StreamR
         return _answer(request, problem)
 
 
+def pointer_to(steps: Sequence[str | int]) -> str:
+    """A JSON Pointer (RFC 6901)."""
+    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps)
+
+
 def _log_failure(request: web.Request, error: Exception, *, ours: bool) -> None:
     about = {"request_id": request.get(REQUEST_ID), "error": type(error).__name__}
     if ours:
@@ -184,5 +192,4 @@ def _located(message: str) -> tuple[str, str]:
     steps = [step["name"] or step["index"] for step in _STEP.finditer(found["path"].replace(_ANY, ""))] if found else []
     if member:
         steps.append(member["name"])
-    pointer = "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in steps)
-    return pointer, message[: found.start()] if found else message
+    return pointer_to(steps), message[: found.start()] if found else message

@@ -9,7 +9,7 @@ from tests.tracker.web.door import Caller, Client, Pusher
 from tracker.actions.group_commit import Overloaded
 from tracker.domain.errors import FieldsWrong, NotFound, RuleRefused, Wrong
 from tracker.store.db import CommitUnknown, ConnectionLost
-from tracker.web.errors import PAGE, Problem, answer_problems, problem_of, unreadable
+from tracker.web.errors import PAGE, Problem, answer_problems, problem_of, unreadable, wrong_form
 from tracker.web.passage import add_headers, note_request
 
 
@@ -61,6 +61,8 @@ class Outer(msgspec.Struct):
 def problem_with(body: bytes) -> Problem:
     try:
         msgspec.convert(msgspec.json.decode(body), Outer)
+    except msgspec.ValidationError as error:
+        return wrong_form(error, [])
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         return unreadable(error)
     raise AssertionError("it was read")

@@ -8,7 +8,8 @@ from typing import Any, Final, TypeVar
 import msgspec
 from aiohttp import web
 
-from tracker.web.errors import Problem, unreadable, unreadable_query, wrong_parameter
+from tracker.web.api import faults
+from tracker.web.errors import Problem, unreadable, wrong_form, wrong_parameters
 
 Given = TypeVar("Given", bound=msgspec.Struct)
 
@@ -26,25 +27,33 @@ async def read_body(request: web.Request, kind: type[Given]) -> Given:
         raise Problem(415, "wrong_content_type", "Send application/json.")
     try:
         document = _cleaned(msgspec.json.decode(raw or b"{}"))
-        return msgspec.convert(document, kind)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise unreadable(error) from None
+    try:
+        return msgspec.convert(document, kind)
+    except msgspec.ValidationError as error:
+        raise wrong_form(error, faults.find(document, kind)) from None
 
 
 def read_query(request: web.Request, kind: type[Given]) -> Given:
-    """The parameters of the query as `kind`. Raises Problem naming the parameter that is wrong."""
-    given: dict[str, str] = {}
+    """The parameters of the query as `kind`. Raises Problem naming each parameter that is wrong."""
+    fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+    given: dict[str, Any] = {}
+    wrong: dict[str, str] = {}
     for name, value in request.query.items():
-        if name in given:
-            raise wrong_parameter(name, "given twice")
-        if name not in kind.__struct_encode_fields__:
-            known = ", ".join(kind.__struct_encode_fields__)
-            raise wrong_parameter(_one_line(name)[:100], f"no such parameter; there are: {known}")
-        given[name] = _one_line(value)
-    try:
-        return msgspec.convert(given, kind, strict=False)
-    except msgspec.ValidationError as error:
-        raise unreadable_query(error) from None
+        if name not in fields:
+            wrong[_one_line(name)[:100]] = f"no such parameter; there are: {', '.join(fields)}"
+        elif name in given or name in wrong:
+            wrong[name] = "given twice"
+        else:
+            try:
+                given[name] = msgspec.convert(_one_line(value), fields[name].type, strict=False)
+            except msgspec.ValidationError as error:
+                wrong[name] = str(error)
+    wrong |= {name: "is missing" for name, one in fields.items() if one.required and name not in {*given, *wrong}}
+    if wrong:
+        raise wrong_parameters(dict(list(wrong.items())[: faults.MOST]))
+    return kind(**given)
 
 
 def number_of(prefix: str, text: str) -> int | None:

@@ -16,7 +16,7 @@ Item = TypeVar("Item")
 Cursor = Annotated[str, Meta(max_length=200, description="`next_cursor` of the page before.")]
 Limit = Annotated[int, Meta(ge=1, le=200, description="How many entries a page has at the most.")]
 Word = Annotated[str, Meta(min_length=1, max_length=200)]
-ShipmentId = Annotated[str, Meta(pattern=r"^shp_[0-9]{1,18}$")]
+ShipmentId = Annotated[str, Meta(pattern=r"^shp_[0-9]{1,18}$", description="a shipment's id", examples=["shp_1"])]
 
 
 class Page(Struct, Generic[Item], frozen=True):

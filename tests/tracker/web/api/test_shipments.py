@@ -69,6 +69,62 @@ async def test_every_wrong_field_is_named_at_once_and_nothing_is_made(shop: Call
     assert (await shop.get(SHIPMENTS)).body["data"] == []
 
 
+async def test_every_field_of_a_wrong_form_is_named_at_once_with_what_would_be_right(shop: Caller):
+    wrong = {
+        "tracking_number": "PQ4F",
+        "carrier": 3,
+        "order": {"reference": "", "value": {"amount": "1,50", "currency": "EUR"}, "placed_at": "2026-03-01T10:00:00"},
+        "customer": {"email": "ana@", "name": None},
+        "destination": {"country": "Spain", "planet": "Earth"},
+        "items": [{"name": "Kettle", "quantity": 1}, {"quantity": "2"}, 4, *[{"name": "Cup", "quantity": 0}] * 8],
+        "direction": "sideways",
+        "a/b~c": 1,
+    }
+
+    answer = await shop.post(SHIPMENTS, wrong)
+
+    assert (answer.status, answer.body["code"]) == (422, "fields_wrong")
+    told = {one["pointer"]: one["detail"] for one in answer.body["errors"]}
+    assert list(told.items())[:13] == [
+        ("/a~1b~0c", told["/a~1b~0c"]),
+        ("/carrier", "must be text or null"),
+        ("/customer/email", "must be an email address, such as ana@example.com"),
+        ("/customer/name", "must be text"),
+        ("/destination/country", "must be a country's two letters, such as ES (ISO 3166-1)"),
+        ("/destination/planet", "no such field; there are: country, postcode, city, street"),
+        ("/direction", "must be one of outbound, return"),
+        ("/items/1/name", "is missing"),
+        ("/items/1/quantity", "must be a whole number"),
+        ("/items/2", "must be an object"),
+        ("/items/3/quantity", "must be 1 at the least"),
+        ("/items/4/quantity", "must be 1 at the least"),
+        ("/items/5/quantity", "must be 1 at the least"),
+    ]
+    assert list(told)[-4:] == [
+        "/items/10/quantity",
+        "/order/placed_at",
+        "/order/reference",
+        "/order/value/amount",
+    ]
+    assert told["/order/placed_at"] == "must be a time with its offset, such as 2026-11-22T09:00:00Z"
+    assert told["/order/value/amount"] == 'must be an amount as text, such as "12.34"'
+    assert (await shop.get(SHIPMENTS)).body["data"] == []
+
+
+async def test_whoever_sends_much_that_is_wrong_is_told_of_fifty_fields_and_of_a_mountain_of_one(shop: Caller):
+    many = PARCEL | {"items": [{"name": "Cup", "quantity": 0} for _ in range(400)]}
+    mountain = PARCEL | {"items": [{"name": "Cup", "quantity": 0} for _ in range(5000)]}
+
+    assert len((await shop.post(SHIPMENTS, many)).body["errors"]) == 50
+    assert len((await shop.post(SHIPMENTS, mountain)).body["errors"]) == 1
+
+
+async def test_every_wrong_parameter_is_named_at_once(shop: Caller):
+    answer = await shop.get("/api/v1/notices?limit=x&colour=red&colour=blue")
+
+    assert [one["parameter"] for one in answer.body["errors"]] == ["limit", "colour", "shipment"]
+
+
 async def test_a_wrong_field_is_pointed_at(shop: Caller):
     wrong: list[tuple[dict[str, Any], str]] = [
         ({"colour": "red"}, "/colour"),
