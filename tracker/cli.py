@@ -22,10 +22,11 @@ from asyncpg.exceptions import ClientConfigurationError
 from carriers import registry
 from carriers.contract import Answer
 from sql.migrate import MigrationError
-from tracker import bootstrap, commands, logs
+from tracker import bootstrap, commands, demonstration, logs
 from tracker.actions.decode import decode
 from tracker.domain.errors import FieldsWrong, NotFound, RuleRefused
 from tracker.domain.staff import Role
+from tracker.listening import AddressUnusable
 from tracker.settings import Settings, SettingsWrong, load
 from tracker.store.binaries import EmbeddedPostgresError
 
@@ -84,7 +85,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     demo = verbs.add_parser("demo", help="the whole service beside a world of pretend carriers")
     demo.add_argument(
-        "--speed", type=_between(float, 1, 100_000), default=3600.0, help="simulated seconds per second (default: 3600)"
+        "--speed",
+        type=_between(float, 1, 100_000),
+        help="simulated seconds per second of the live demo (default: 3600)",
     )
     demo.add_argument("--seed", type=_name, default="1", help="another seed, another story (default: 1)")
     demo.add_argument("--port", type=_PORT, default=8080, help="where to listen (default: 8080)")
@@ -171,7 +174,7 @@ def main(arguments: list[str] | None = None) -> int:
         return _ended(2, *wrong.mistakes)
     logs.configure("ERROR" if playing else settings.log_level, "console" if playing else settings.log_format)
     name = "_".join(filter(None, (given.command.replace("-", "_"), getattr(given, "verb", None))))
-    return _run(getattr(commands, name), settings, given)
+    return _run(demonstration.demo if playing else getattr(commands, name), settings, given)
 
 
 def _run(command: Command, settings: Settings, given: argparse.Namespace) -> int:
@@ -181,7 +184,7 @@ def _run(command: Command, settings: Settings, given: argparse.Namespace) -> int
         return _ended(2, *wrong.mistakes)
     except (commands.UsedWrongly, ClientConfigurationError) as mistake:
         return _ended(2, mistake)
-    except (NotFound, FieldsWrong, RuleRefused, MigrationError, EmbeddedPostgresError) as refusal:
+    except (NotFound, FieldsWrong, RuleRefused, MigrationError, EmbeddedPostgresError, AddressUnusable) as refusal:
         return _ended(1, refusal)
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as away:
         return _ended(1, f"{type(away).__name__}: {away}")

@@ -6,39 +6,32 @@ import argparse
 import asyncio
 import json
 import sys
-import tempfile
-import zlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
-from typing import Any
 
-import aiohttp
 import msgspec
 
 from carriers.sandbox import server
 from carriers.sandbox.world import World
 from sql.migrate import MigrationError
-from tracker import bootstrap
+from tracker import bootstrap, listening
 from tracker.actions import access, audit, data_key, people
 from tracker.actions.audit import AT_THE_MACHINE
 from tracker.actions.data_key import OtherMasterKey
 from tracker.actions.deciding import House
-from tracker.bootstrap import Runtime
-from tracker.clock import AcceleratedClock, Chance, Clock, RealClock, SteppedClock
+from tracker.clock import Chance, RealClock
 from tracker.doctor import examine
 from tracker.domain.errors import NotFound
 from tracker.domain.staff import Role
 from tracker.settings import Settings
 from tracker.simulation import demo as stage
-from tracker.simulation.shop import Access, Shop, partners_of
-from tracker.simulation.story import play
 from tracker.store import shops
 from tracker.store.calendars import Calendars
 from tracker.store.db import Database
 from tracker.vault import MasterKey
 
-_READ, _WRITE = ["read"], ["read", "shipments:write", "incidents:write", "returns:write"]
+ELSEWHERE = "listen in tracker.toml or TRACKER_LISTEN"  # where the service is told where to listen
+READ, WRITE = ["read"], ["read", "shipments:write", "incidents:write", "returns:write"]
 
 
 class UsedWrongly(Exception):
@@ -52,6 +45,8 @@ async def serve(settings: Settings, given: argparse.Namespace) -> int:
             f"serve --role {given.role} shares its database with other processes, and the embedded one serves a single"
             " process: set TRACKER_DATABASE_URL (database_url in tracker.toml), or use --role all"
         )
+    if given.role in ("all", "web"):
+        listening.refuse_unusable(settings.host, settings.port, ELSEWHERE)
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(bootstrap.database_url(settings))
         await bootstrap.bring_up_to_date(settings, url)
@@ -62,99 +57,25 @@ async def serve(settings: Settings, given: argparse.Namespace) -> int:
         if given.role in ("all", "work"):  # entered last: it ends while the doors still say that we are going
             await stack.enter_async_context(bootstrap.ticking(runtime))
             channels = ", ".join(runtime.delivery.channels)
-            _say(
+            say(
                 f"at work; messages go by {channels}"
                 if channels
                 else "at work; messages wait: no channel is configured"
             )
         if given.role in ("all", "web"):
-            _say(f"listening on http://{settings.listen}")
-            _say(await _how_to_get_in(runtime.house, settings))
+            say(f"listening on http://{settings.listen}")
+            say(await _how_to_get_in(runtime.house, settings))
         await bootstrap.until_asked_to_stop(runtime.stopping)
     return 0
 
 
 async def _how_to_get_in(house: House, settings: Settings) -> str:
     try:
-        return f"console, for the first admin, once: {await _entry_link(house, settings)}"
+        return f"console, for the first admin, once: {await entry_link(house, settings)}"
     except NotFound:
         return (
             f"console: {settings.public_url}/console; make the first admin: tracker staff add EMAIL NAME --role admin"
         )
-
-
-async def demo(settings: Settings, given: argparse.Namespace) -> int:
-    """Play the demo live, or to its end at once."""
-    if given.until_settled:
-        return await _play_to_the_end(settings, given)
-    clock = AcceleratedClock(stage.STARTS_AT, given.speed)
-    async with AsyncExitStack() as stack:
-        at_hand = _at_hand(
-            settings, Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tracker-demo-"))), given.port
-        )
-        set_up = await stack.enter_async_context(stage.staged(at_hand, clock, given.seed, faults=True))
-        runtime, shop = await _raise_curtain(stack, set_up, clock, given.seed)
-        await stack.enter_async_context(bootstrap.ticking(runtime))
-        _say(f"A shop's three weeks at {given.speed:g} times its pace, starting on {clock.now():%A %d %B %Y}.")
-        _say(f"  live board and inbox   {await _entry_link(runtime.house, set_up.settings)}")
-        _say(f"  REST and its docs      {set_up.settings.public_url}/api/docs")
-        _say("  customers' pages       linked from every parcel and message on the board")
-        _say("Ctrl-C stops it.")
-        playing = asyncio.create_task(stage.keep_playing(shop, clock, runtime.stopping))
-        await bootstrap.until_asked_to_stop(runtime.stopping)
-        await playing
-    return 0
-
-
-async def _play_to_the_end(settings: Settings, given: argparse.Namespace) -> int:
-    clock = SteppedClock(stage.STARTS_AT)
-    async with AsyncExitStack() as stack:
-        at_hand = _at_hand(
-            settings, Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tracker-demo-"))), given.port
-        )
-        set_up = await stack.enter_async_context(stage.staged(at_hand, clock, given.seed, faults=True))
-        runtime, shop = await _raise_curtain(stack, set_up, clock, given.seed)
-        summary = await play(runtime, runtime.house.db, clock, set_up.world, shop, set_up.sinks)
-    print(json.dumps(summary, indent=2) if given.json else _summed_up(summary))
-    return 1 if summary["violations"] else 0
-
-
-async def _raise_curtain(stack: AsyncExitStack, set_up: stage.Stage, clock: Clock, seed: str) -> tuple[Runtime, Shop]:
-    settings = set_up.settings
-    url = await stack.enter_async_context(bootstrap.database_url(settings))
-    await bootstrap.bring_up_to_date(settings, url)
-    runtime = await stack.enter_async_context(bootstrap.open_runtime(settings, url, clock, Chance(_number_of(seed))))
-    await stack.enter_async_context(bootstrap.listening(runtime))
-    async with runtime.house.db.transaction() as conn:
-        key = await access.create_key(conn, settings.shop.code, "the demo's shop", _WRITE)
-        partners = {
-            name: await access.add_partner(conn, runtime.house.vault, settings.shop.code, name)
-            for name in partners_of(set_up.world)
-        }
-    await people.invite(
-        runtime.house, settings.shop.code, "lucia@aurora.example", "Lucía Marín", Role.ADMIN, AT_THE_MACHINE
-    )
-    session = await stack.enter_async_context(aiohttp.ClientSession())
-    shop = Shop(set_up.world, Access(settings.public_url, key, partners), session, clock.now())
-    return runtime, shop
-
-
-def _number_of(seed: str) -> int:
-    """A number from the seed's text, the same in every process."""
-    return zlib.crc32(seed.encode())
-
-
-def _at_hand(settings: Settings, directory: Path, port: int) -> Settings:
-    """The demo's own throw-away data directory and address over the given settings."""
-    return msgspec.structs.replace(
-        settings,
-        data_directory=directory,
-        database_url=None,
-        database_owner_url=None,
-        secret_key=None,
-        listen=f"127.0.0.1:{port}",
-        public_url=f"http://127.0.0.1:{port}",
-    )
 
 
 async def migrate(settings: Settings, _given: argparse.Namespace) -> int:
@@ -163,7 +84,7 @@ async def migrate(settings: Settings, _given: argparse.Namespace) -> int:
         applied = await bootstrap.bring_up_to_date(settings, url)
         async with await Database.open(url, settings.database_schema, max_size=1) as db, db.transaction() as conn:
             await shops.ensure(conn, settings.shop, RealClock().now())
-    _say("\n".join(applied) if applied else "the schema is up to date")
+    say("\n".join(applied) if applied else "the schema is up to date")
     return 0
 
 
@@ -198,7 +119,7 @@ async def shadow(settings: Settings, given: argparse.Namespace) -> int:
 async def link(settings: Settings, given: argparse.Namespace) -> int:
     """A one-time link into the console."""
     async with _house(settings) as house:
-        print(await _entry_link(house, settings, given.email))
+        print(await entry_link(house, settings, given.email))
     return 0
 
 
@@ -209,7 +130,7 @@ async def staff_add(settings: Settings, given: argparse.Namespace) -> int:
             house, given.shop, given.email, given.name, Role(given.role), AT_THE_MACHINE, partner=given.partner
         )
     print(f"{settings.public_url.rstrip('/')}/console/join/{token}")
-    _say("Send them this link: within a week it opens once, to choose a password.")
+    say("Send them this link: within a week it opens once, to choose a password.")
     return 0
 
 
@@ -229,8 +150,8 @@ async def audit_verify(settings: Settings, given: argparse.Namespace) -> int:
 async def keys_create(settings: Settings, given: argparse.Namespace) -> int:
     """A new API key, shown once."""
     async with _database(settings) as db, db.transaction() as conn:
-        print(await access.create_key(conn, given.shop, given.label, _READ if given.read_only else _WRITE))
-    _say("This key is shown this once.")
+        print(await access.create_key(conn, given.shop, given.label, READ if given.read_only else WRITE))
+    say("This key is shown this once.")
     return 0
 
 
@@ -239,7 +160,7 @@ async def partners_add(settings: Settings, given: argparse.Namespace) -> int:
     async with _house(settings) as house, house.db.transaction() as conn:
         code, secret = await access.add_partner(conn, house.vault, given.shop, given.name)
     print(f"partner  {code}\npush to  {settings.public_url.rstrip('/')}/push/{code}\nsecret   {secret}")
-    _say("The secret (Standard Webhooks) is shown this once.")
+    say("The secret (Standard Webhooks) is shown this once.")
     return 0
 
 
@@ -248,7 +169,7 @@ async def partners_rotate(settings: Settings, given: argparse.Namespace) -> int:
     async with _house(settings) as house, house.db.transaction() as conn:
         secret = await access.rotate_partner(conn, house.vault, given.partner)
     print(f"secret   {secret}")
-    _say("Shown this once; the secret before it is accepted for another 24 hours.")
+    say("Shown this once; the secret before it is accepted for another 24 hours.")
     return 0
 
 
@@ -265,7 +186,7 @@ async def secrets_rewrap(settings: Settings, _given: argparse.Namespace) -> int:
             done = await data_key.rewrap(db, MasterKey(old.encode()), MasterKey(new.encode()), AT_THE_MACHINE)
         except OtherMasterKey as other:
             raise UsedWrongly(f"old_secret_key: not the key of this database: {other}") from other
-    _say(
+    say(
         "The data key is wrapped with secret_key now; the old key opens nothing any more, and old_secret_key can go."
         " Processes that are running go on; start them with the new key from now on."
         if done
@@ -277,11 +198,12 @@ async def secrets_rewrap(settings: Settings, _given: argparse.Namespace) -> int:
 async def sandbox(_settings: Settings, given: argparse.Namespace) -> int:
     """Only the pretend carriers, in real time, from today on, until asked to stop."""
     host, _, port = given.listen.rpartition(":")
+    listening.refuse_unusable(host, int(port), "--listen")
     clock = RealClock()
     world = World.seeded(given.seed, clock.now(), stage.PARCELS)
     running = await server.start(world, clock, host=host, port=int(port))
     try:
-        _say(f"pretend carriers on {running.base_url} (dhl_unified, ups, correos); parcels: /_sandbox/parcels")
+        say(f"pretend carriers on {running.base_url} (dhl_unified, ups, correos); parcels: /_sandbox/parcels")
         await bootstrap.until_asked_to_stop(asyncio.Event())
     finally:
         await running.stop()
@@ -319,7 +241,7 @@ async def _any_database(settings: Settings) -> AsyncIterator[str]:
 async def _turn(settings: Settings, name: str, *, engaged: bool, said: str) -> int:
     async with _database(settings) as db, db.transaction() as conn:
         await access.turn_switch(conn, name, engaged=engaged, by="command line")
-    _say(said)
+    say(said)
     return 0
 
 
@@ -337,7 +259,8 @@ async def _house(settings: Settings) -> AsyncIterator[House]:
         )
 
 
-async def _entry_link(house: House, settings: Settings, email: str | None = None) -> str:
+async def entry_link(house: House, settings: Settings, email: str | None = None) -> str:
+    """A one-time link into the console of a service on this machine. Raises NotFound."""
     token = await people.entry_link(house, email, AT_THE_MACHINE)
     return f"http://127.0.0.1:{settings.port}/console/enter/{token}"
 
@@ -351,22 +274,6 @@ def report_mistakes(mistakes: Sequence[str], *, as_json: bool) -> int:
     return 1
 
 
-def _summed_up(summary: dict[str, Any]) -> str:
-    lines = [f"from {summary['from']} to {summary['to']}", "shipments"]
-    lines += [f"  {milestone:24}{count:5}" for milestone, count in summary["shipments"].items()]
-    lines += ["incidents"]
-    lines += [f"  {row['category']:16} {row['state']:10}{row['count']:3}" for row in summary["incidents"]]
-    lines += ["messages"]
-    lines += [
-        f"  {row['kind']:22} {row['channel']:6} {row['language']:4}{row['count']:4}" for row in summary["notices"]
-    ]
-    lines += [f"accepted by the sinks: {summary['accepted']['email']} mails, {summary['accepted']['sms']} SMS"]
-    violations = summary["violations"]
-    return "\n".join(
-        [*lines, "violations: none" if not violations else "violations:", *(f"  {one}" for one in violations)]
-    )
-
-
-def _say(text: str) -> None:
+def say(text: str) -> None:
     """To people, beside the command's own output."""
     print(text, file=sys.stderr, flush=True)

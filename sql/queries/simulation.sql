@@ -5,6 +5,10 @@ select exists (select 1 from shipment where ended_at is null)
     or exists (select 1 from return_case where state not in ('settled', 'expired', 'refused'))
     or exists (select 1 from message where state in ('queued', 'sending'))
 
+-- name: how_far()
+-- How many shipments are at their end, and how many there are.
+select count(*) filter (where ended_at is not null) as ended, count(*) as shipments from shipment
+
 -- name: next_due()
 -- When the clock has something to do next.
 select least(

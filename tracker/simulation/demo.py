@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Final
@@ -19,6 +19,8 @@ from tracker.settings import CarrierSettings, Settings, ShopSettings, TwilioSett
 from tracker.simulation import sinks as sinking
 from tracker.simulation.shop import Shop
 from tracker.simulation.sinks import Sinks
+from tracker.simulation.story import is_settled
+from tracker.store.db import Database
 
 _log = logging.getLogger(__name__)
 STARTS_AT: Final = datetime(2026, 3, 2, 7, tzinfo=UTC)  # a Monday morning in Madrid
@@ -82,13 +84,22 @@ def _pointed(settings: Settings, sandbox_url: str, smtp_url: str, gateway_url: s
     )
 
 
-async def keep_playing(shop: Shop, clock: Clock, stopping: asyncio.Event) -> None:
-    """Play the shop and the partners beside the running service, until the service is asked to stop."""
+async def keep_playing(
+    shop: Shop, db: Database, clock: Clock, stopping: asyncio.Event, at_the_end: Callable[[datetime], None]
+) -> None:
+    """Play the shop and the partners beside the running service, until the service is asked to stop.
+
+    `at_the_end` is called once, when nothing more will move.
+    """
+    over = False
     while not stopping.is_set():
         try:
             await shop.act(clock.now())
         except aiohttp.ClientConnectionError:
             _log.warning("the tracker cannot be reached; the shop tries again")
+        if not over and shop.is_done and await is_settled(db):
+            over = True
+            at_the_end(clock.now())
         try:
             await asyncio.wait_for(stopping.wait(), 0.5)
         except TimeoutError:

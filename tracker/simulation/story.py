@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
@@ -16,6 +17,7 @@ from tracker.store.db import Database
 _SQL = queries.topic("simulation")
 _STEP: Final = timedelta(minutes=15)  # everything due within a step happens at its end
 _LONGEST: Final = timedelta(days=75)
+Tell = Callable[[datetime, int, int], None]  # now, how many shipments are at their end, how many there are
 
 
 class Service(Protocol):
@@ -28,15 +30,22 @@ class Service(Protocol):
 
 
 async def play(
-    service: Service, db: Database, clock: SteppedClock, world: World, shop: Shop, sinks: Sinks
+    service: Service, db: Database, clock: SteppedClock, world: World, shop: Shop, sinks: Sinks, tell: Tell
 ) -> dict[str, Any]:
-    """Play until everything is settled, or for 75 days; returns the summary with what went wrong (violations)."""
+    """Play until everything is settled, or for 75 days; returns the summary with what went wrong (violations).
+
+    `tell` hears once a day how far it is.
+    """
     start = clock.now()
+    told_on = start.date()
     while clock.now() - start < _LONGEST:
         await _settle_down(service, shop, clock.now())
-        if shop.is_done and await _is_settled(db):
+        if shop.is_done and await is_settled(db):
             break
         clock.move_to(await _next_step(db, shop, clock.now()))
+        if clock.now().date() != told_on:
+            told_on = clock.now().date()
+            tell(clock.now(), *await _how_far(db))
     return await summarise(db, world, sinks, start, clock.now())
 
 
@@ -49,9 +58,17 @@ async def _settle_down(service: Service, shop: Shop, now: datetime) -> None:
         busy = any(done)
 
 
-async def _is_settled(db: Database) -> bool:
+async def is_settled(db: Database) -> bool:
+    """Whether nothing that is there will move any more."""
     async with db.connection() as conn:
         return not await conn.fetchval(_SQL.unsettled)
+
+
+async def _how_far(db: Database) -> tuple[int, int]:
+    async with db.connection() as conn:
+        row = await conn.fetchrow(_SQL.how_far)
+    assert row is not None  # counts are always one row
+    return row["ended"], row["shipments"]
 
 
 async def _next_step(db: Database, shop: Shop, now: datetime) -> datetime:

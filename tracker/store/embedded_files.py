@@ -22,6 +22,7 @@ from typing import IO
 from tracker.store.binaries import Binaries, EmbeddedPostgresError, identify
 
 SHARED_STATE = Path("/var/lib/tracker")
+LOCK = "owner.lock"
 
 _LONGEST_SOCKET_PATH = 100  # bytes; the system's own limit is 104 to 108
 _SOCKET = ".s.PGSQL.5432"
@@ -55,6 +56,13 @@ def socket_of(data_directory: Path) -> Path:
     return socket_directory_of(data_directory) / _SOCKET
 
 
+def elsewhere(data_directory: Path) -> list[Path]:
+    """The folders outside the data directory that are there for its server alone."""
+    home, sockets = cluster_of(data_directory).parent, socket_directory_of(data_directory)
+    moved = home.parent == SHARED_STATE.resolve() and home.name.startswith(f"{data_directory.name}-")
+    return [*([home] if moved else []), *([sockets] if sockets.parent != home else [])]
+
+
 def account_for(data_directory: Path) -> Account | None:
     """Whom root must lend the server to: the cluster's owner, else `postgres`, else `nobody`; None for other users."""
     if os.geteuid() != 0:
@@ -83,7 +91,7 @@ def make_data_directory(data_directory: Path, account: Account | None) -> None:
 
 def own(data_directory: Path) -> IO[str]:
     """Takes the lock that is held for the owner's whole life; the system gives it free however the owner ends."""
-    lock = (data_directory / "owner.lock").open("a+")
+    lock = (data_directory / LOCK).open("a+")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
