@@ -214,8 +214,9 @@ async def test_a_wrong_parameter_is_named(shop: Caller):
 
 async def test_events_show_what_was_corrected_and_withdrawn(shop: Caller, partner: Pusher, services: Services):
     made = await shop.register()
-    await partner.events(event(code="A"), event("2026-03-03T12:00:00+01:00", code="B"))
-    await partner.events(event(code="A", milestone="out_for_delivery"))
+    at = "2026-03-02T08:00:00+01:00"
+    await partner.events(event(at, code="A"), event("2026-03-02T09:00:00+01:00", code="B"))
+    await partner.events(event(at, code="A", milestone="out_for_delivery"))
     async with services.house.db.connection() as conn:
         await conn.execute("update event set withdrawn_at = received_at where code = 'B'")
 
