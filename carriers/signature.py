@@ -1,6 +1,6 @@
 """Standard Webhooks signatures of partners' pushes, verified over the raw bytes and in constant time.
 
-The `standardwebhooks` package signs what we send and is the second opinion in the tests. It cannot verify here: it takes
+The `standardwebhooks` package signs for the simulated partners and is the second opinion in the tests. It cannot verify here: it takes
 the machine's own clock, has one fixed tolerance, and reads the body as text first, so that bytes which are no UTF-8 would
 look wrongly signed instead of going into quarantine.
 """
@@ -38,7 +38,7 @@ class Refusal(StrEnum):
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """`message_id` is what a replay has in common with its original: remember it for twice the tolerance."""
+    """`message_id` is what a replay has in common with its original; a replay brings only events that are known."""
 
     message_id: str | None
     refusal: Refusal | None = None

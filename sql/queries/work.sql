@@ -6,6 +6,3 @@ select shipment_id from incident where id = $1 and shop_id = $2
 -- The shipment whose lock a return's work needs.
 select shipment_id from return_case where id = $1 and shop_id = $2
 
--- name: owns_shipment(shipment_id, shop_id)
--- Whether a shipment is this shop's.
-select exists (select 1 from shipment where id = $1 and shop_id = $2)

@@ -20,12 +20,11 @@ from tracker.actions.deciding import House, decide_and_save
 from tracker.domain.calendar import end_of_day
 from tracker.domain.errors import FieldsWrong, Wrong
 from tracker.feeds import calendars as holidays
-from tracker.store import calendars
+from tracker.store import calendars, reading
 from tracker.store.storable import storable
 from tracker.vault import hash_token
 
 _SQL = queries.topic("register")
-_WORK = queries.topic("work")
 _DEFAULT_ACCOUNT = "default"
 _YEARS = range(1990, 2101)  # beyond them neither zones nor working days can be reckoned with
 _Text = Annotated[str, Meta(min_length=1, max_length=200)]
@@ -189,7 +188,7 @@ async def _insert(house: House, conn: Connection, shop: Shop, checked: _Checked,
     now = house.clock.now()
     value = given.order.value
     replaces = int(given.replaces.removeprefix("shp_")) if given.replaces else None
-    if replaces is not None and not await conn.fetchval(_WORK.owns_shipment, replaces, shop.id):
+    if replaces is not None and not await reading.owns_shipment(conn, shop.id, replaces):
         raise FieldsWrong([Wrong("/replaces", f"no shipment {given.replaces}")])
     order_id = await conn.fetchval(
         _SQL.upsert_order,

@@ -7,6 +7,7 @@ from sql.connection import Connection
 from tracker.actions.deciding import Heard, House, decide_and_save
 from tracker.domain import returns
 from tracker.domain.errors import NotFound, RuleRefused
+from tracker.store import reading
 
 _SQL = queries.topic("work")
 
@@ -21,7 +22,7 @@ async def settle(house: House, shop_id: int, return_id: int, settled_as: str, re
             raise NotFound(f"no return ret_{return_id}")
         if replacement_id == shipment_id:
             raise RuleRefused("a parcel does not replace itself")
-        if replacement_id is not None and not await conn.fetchval(_SQL.owns_shipment, replacement_id, shop_id):
+        if replacement_id is not None and not await reading.owns_shipment(conn, shop_id, replacement_id):
             raise NotFound(f"no shipment shp_{replacement_id} to replace it")
         case = (await house.load(conn, [shipment_id]))[shipment_id]
         assert case.returned is not None  # found by it
