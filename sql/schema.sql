@@ -593,6 +593,7 @@ CREATE INDEX incident_open ON incident USING btree (shop_id, id) WHERE (state <>
 CREATE INDEX incident_shop ON incident USING btree (shop_id, id);
 CREATE INDEX message_due ON message USING btree (channel, due_at) WHERE (state = 'queued'::text);
 CREATE INDEX message_sending ON message USING btree (channel) WHERE (state = 'sending'::text);
+CREATE INDEX message_shop ON message USING btree (shop_id, id);
 CREATE INDEX notice_shipment ON notice USING btree (shipment_id, id);
 CREATE INDEX observation_quarantine ON observation USING btree (shop_id, id) WHERE ((problem IS NOT NULL) AND (settled_at IS NULL));
 CREATE INDEX observation_shipment ON observation USING btree (shipment_id, id) WHERE (shipment_id IS NOT NULL);
@@ -604,7 +605,8 @@ CREATE INDEX schedule_next_moment ON schedule USING btree (next_moment_at) WHERE
 CREATE INDEX schedule_next_poll ON schedule USING btree (shop_id, carrier, account, next_poll_at) WHERE (next_poll_at IS NOT NULL);
 CREATE INDEX shipment_number ON shipment USING btree (tracking_number, shop_id);
 CREATE INDEX shipment_order ON shipment USING btree (order_id);
-CREATE INDEX shipment_undecided ON shipment USING btree (id) WHERE (undecided IS NOT NULL);
+CREATE INDEX shipment_shop ON shipment USING btree (shop_id, id);
+CREATE INDEX shipment_undecided ON shipment USING btree (shop_id, id) WHERE (undecided IS NOT NULL);
 CREATE INDEX staff_session_staff ON staff_session USING btree (staff_id) WHERE (revoked_at IS NULL);
 CREATE INDEX unclaimed_number ON unclaimed USING btree (tracking_number, shop_id) WHERE (claimed_by IS NULL);
 ALTER TABLE api_key ADD CONSTRAINT api_key_shop_id_fkey FOREIGN KEY (shop_id) REFERENCES shop(id);

@@ -159,8 +159,9 @@ create table shipment (
     unique (shop_id, carrier, tracking_number, order_id)
 ) with (fillfactor = 80);
 create index shipment_number on shipment (tracking_number, shop_id);
+create index shipment_shop on shipment (shop_id, id);
 create index shipment_order on shipment (order_id);
-create index shipment_undecided on shipment (id) where undecided is not null;
+create index shipment_undecided on shipment (shop_id, id) where undecided is not null;
 
 -- Apart from shipment, because an indexed due column is never a HOT update.
 create table schedule (
@@ -393,6 +394,7 @@ create table message (
     accepted_at timestamptz,
     unique (notice_id, channel)
 ) with (fillfactor = 80);
+create index message_shop on message (shop_id, id);
 create index message_due on message (channel, due_at) where state = 'queued';
 create index message_sending on message (channel) where state = 'sending'; -- few; and a lease may be renewed in place
 

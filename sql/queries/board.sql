@@ -1,39 +1,34 @@
--- name: frame(most)
--- What every page of the board shows: the first shop's name and zone, and how much waits in quarantine (counted up to `most`).
+-- name: frame(shop_id, most)
+-- What every page shows: the shop's name and zone, and how much waits in its quarantine (counted up to `most`).
 select s.name as shop, s.time_zone as zone, (
     select count(*)
     from (
-        select from shop q
-        cross join lateral (
-            select from observation o
-            where o.shop_id = q.id and o.problem is not null and o.settled_at is null
-            limit $1) held
-        limit $1) counted
+        select from observation o
+        where o.shop_id = s.id and o.problem is not null and o.settled_at is null
+        limit $2) held
 ) as quarantined
 from shop s
-order by s.id
-limit 1
+where s.id = $1
 
--- name: open_incidents(newest, soon, most)
--- Of the newest open incidents of each shop the weightiest, with how many there are, need the customer, and promise an update soon. [index: incident_open]
+-- name: open_incidents(shop_id, newest, soon, most)
+-- Of a shop's newest open incidents the weightiest, with how many there are, need the customer, and promise an update soon. [index: incident_open]
 with held as (
     select i.*
-    from shop
-    cross join lateral (
-        select id, shop_id, shipment_id, category, cause, state, severity, action_owner, action, action_until, opened_at,
+    from (
+        select id, shipment_id, category, cause, state, severity, action_owner, action, action_until, opened_at,
                next_moment_at, promised_update_at
         from incident
-        where shop_id = shop.id and state not in ('closed', 'merged')
+        where shop_id = $1 and state not in ('closed', 'merged')
         order by id desc
-        limit $1) i
+        limit $2) i
     where i.state <> 'resolved'
 ), counted as (
     select held.*, count(*) over () as open, count(*) filter (where action_owner = 'recipient') over () as on_customer,
-           count(*) filter (where promised_update_at <= $2) over () as due_soon,
+           count(*) filter (where promised_update_at <= $3) over () as due_soon,
            array_position(array['low', 'medium', 'high', 'critical'], severity) as weight
     from held
     order by weight desc, promised_update_at, id
-    limit $3
+    limit $4
 )
 select i.*, s.tracking_number, s.carrier, s.destination_country, o.reference as order_reference, c.city
 from counted i
@@ -42,14 +37,14 @@ join customer_order o on o.id = s.order_id
 join contact c on c.id = s.contact_id
 order by i.weight desc, i.promised_update_at, i.id
 
--- name: parcels(before, milestone, health, look_at, most)
--- Parcels below an id, newest first; of `look_at` of them those in this milestone and health, and how far the look went. [index: shipment_pkey]
+-- name: parcels(shop_id, before, milestone, health, look_at, most)
+-- A shop's parcels below an id, newest first; of `look_at` of them those in this milestone and health, and how far the look went. [index: shipment_shop]
 with looked_at as materialized (
     select id, milestone, health
     from shipment
-    where id < $1
+    where shop_id = $1 and id < $2
     order by id desc
-    limit $4
+    limit $5
 )
 select s.id, s.carrier, s.tracking_number, s.direction, s.destination_country, s.destination_zone, s.milestone,
        s.status_detail, s.health, s.promised_at, s.belief, s.expectation, s.undecided is not null as is_undecided,
@@ -58,28 +53,28 @@ from (select min(id) as last_id, count(*) as looked_at from looked_at) e
 left join lateral (
     select id
     from looked_at
-    where ($2::text is null or milestone = $2) and ($3::text is null or health = $3)
+    where ($3::text is null or milestone = $3) and ($4::text is null or health = $4)
     order by id desc
-    limit $5) chosen on true
+    limit $6) chosen on true
 left join shipment s on s.id = chosen.id
 left join customer_order o on o.id = s.order_id
 left join contact c on c.id = s.contact_id
 order by s.id desc
 
--- name: parcel_counts(look_at)
--- How the newest parcels fare, by milestone and health. [index: shipment_pkey]
+-- name: parcel_counts(shop_id, look_at)
+-- How a shop's newest parcels fare, by milestone and health. [index: shipment_shop]
 select milestone, health, count(*) as parcels
-from (select milestone, health from shipment order by id desc limit $1) newest
+from (select milestone, health from shipment where shop_id = $1 order by id desc limit $2) newest
 group by milestone, health
 
--- name: messages(before, channel, state, look_at, most)
--- Messages below an id, newest first; of `look_at` of them those of this channel and state, and how far the look went. [index: message_pkey]
+-- name: messages(shop_id, before, channel, state, look_at, most)
+-- A shop's messages below an id, newest first; of `look_at` of them those of this channel and state, and how far the look went. [index: message_shop]
 with looked_at as materialized (
     select id, channel, state
     from message
-    where id < $1
+    where shop_id = $1 and id < $2
     order by id desc
-    limit $4
+    limit $5
 )
 select m.id, m.channel, m.language, m.state, m.state_because, m.due_at, m.attempts, m.subject, m.created_at,
        m.accepted_at, case when m.channel = 'sms' then substring(m.body from 1 for 700) end as opening,
@@ -89,16 +84,16 @@ from (select min(id) as last_id, count(*) as looked_at from looked_at) e
 left join lateral (
     select id
     from looked_at
-    where ($2::text is null or channel = $2) and ($3::text is null or state = $3)
+    where ($3::text is null or channel = $3) and ($4::text is null or state = $4)
     order by id desc
-    limit $5) chosen on true
+    limit $6) chosen on true
 left join message m on m.id = chosen.id
 left join notice n on n.id = m.notice_id
 left join contact c on c.id = m.contact_id
 order by m.id desc
 
--- name: accounts(most)
--- The carriers' accounts with their budget and breaker, and when the next of their parcels is to be asked about. [index: schedule_next_poll]
+-- name: accounts(shop_id, most)
+-- A shop's accounts at carriers, without a shop those of all, with their budget and breaker, and when the next of their parcels is to be asked about. [index: schedule_next_poll]
 select a.carrier, a.account, h.name as shop, a.calls_on, a.calls_today, a.failures, a.paused_until, a.paused_because,
        a.answered_at, d.next_poll_at
 from carrier_account a
@@ -109,31 +104,33 @@ left join lateral (
     where shop_id = a.shop_id and carrier = a.carrier and account = a.account and next_poll_at is not null
     order by next_poll_at
     limit 1) d on true
+where $1::bigint is null or a.shop_id = $1
 order by a.carrier, a.account, a.shop_id
-limit $1
+limit $2
 
--- name: channels()
--- What stands in the way of the channels; one without a row has had no trouble.
+-- name: channels(shop_id)
+-- What stands in the way of a shop's channels; one without a row has had no trouble.
 select c.channel, h.name as shop, c.failures, c.paused_until, c.because, c.changed_at
 from channel_state c
 join shop h on h.id = c.shop_id
-order by c.channel, c.shop_id
+where c.shop_id = $1
+order by c.channel
 
--- name: find(number, reference, most)
--- Parcels by their tracking number or by their order. [index: shipment_number]
+-- name: find(shop_id, number, reference, most)
+-- A shop's parcels by their tracking number or by their order. [index: shipment_number]
 select s.id, s.tracking_number, s.carrier, s.milestone, s.status_detail, s.health, o.reference as order_reference,
        s.destination_country, c.city
 from (
-    (select id from shipment where tracking_number = $1 order by shop_id limit $3)
+    (select id from shipment where tracking_number = $2 and shop_id = $1 limit $4)
     union
     (select p.id
-     from shop
-     join customer_order r on r.shop_id = shop.id and r.reference = $2
+     from customer_order r
      join shipment p on p.order_id = r.id
-     limit $3)
+     where r.shop_id = $1 and r.reference = $3
+     limit $4)
 ) found
 join shipment s on s.id = found.id
 join customer_order o on o.id = s.order_id
 join contact c on c.id = s.contact_id
 order by s.id desc
-limit $3
+limit $4

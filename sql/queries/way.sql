@@ -1,5 +1,5 @@
--- name: parcel(id)
--- One shipment with its order, its customer, its shop, its schedule and its return.
+-- name: parcel(shop_id, id)
+-- One shipment of a shop with its order, its customer, its shop, its schedule and its return.
 select s.id, s.carrier, s.account, s.service, s.tracking_number, s.carrier_reference, s.direction, s.origin_country,
        s.destination_country, s.destination_postcode, s.destination_zone, s.shipped_at, s.promised_at, s.value_amount,
        s.value_currency, s.registered_at, s.milestone, s.status_detail, s.health, s.belief, s.expectation, s.undecided,
@@ -12,7 +12,7 @@ join contact c on c.id = s.contact_id
 join shop h on h.id = s.shop_id
 join schedule d on d.shipment_id = s.id
 left join return_case r on r.shipment_id = s.id
-where s.id = $1
+where s.shop_id = $1 and s.id = $2
 
 -- name: observations(shipment_id, most)
 -- What was received about a shipment, newest first: its polls, and the pushes that brought an event. [index: observation_shipment]
@@ -91,12 +91,12 @@ where message_id = any($1::bigint[])
 order by message_id, number
 limit $2
 
--- name: shipment_of_incident(id)
--- The shipment that an incident is about.
-select shipment_id from incident where id = $1
+-- name: shipment_of_incident(shop_id, id)
+-- The shipment that an incident of a shop is about.
+select shipment_id from incident where shop_id = $1 and id = $2
 
--- name: message(id)
--- One message as it is sent and kept, with what it was said for.
+-- name: message(shop_id, id)
+-- One message of a shop as it is sent and kept, with what it was said for.
 select m.id, m.channel, m.why, m.language, m.state, m.state_because, m.due_at, m.attempts, m.message_id, m.subject,
        m.body, m.provider_reference, m.created_at, m.accepted_at, m.in_doubt_since, n.kind, n.shipment_id, n.incident_id,
        n.because, n.planned_at, n.promised_update_at, n.facts->>'cause' as cause,
@@ -105,13 +105,13 @@ from message m
 join notice n on n.id = m.notice_id
 join contact c on c.id = m.contact_id
 join shop h on h.id = m.shop_id
-where m.id = $1
+where m.shop_id = $1 and m.id = $2
 
--- name: observation(id, most)
--- One answer or push as received; of its bytes the first `most`.
+-- name: observation(shop_id, id, most)
+-- One answer to a shop, or push for it, as received; of its bytes the first `most`.
 select o.id, o.source, o.carrier, o.account, o.push_id, o.shipment_id, o.received_at, o.http_status, o.content_type,
-       substring(o.raw from 1 for $2) as raw, octet_length(o.raw) as size, o.failure, o.problem, o.problem_path,
+       substring(o.raw from 1 for $3) as raw, octet_length(o.raw) as size, o.failure, o.problem, o.problem_path,
        o.settled_at, p.name as partner
 from observation o
 left join partner p on p.id = o.partner_id
-where o.id = $1
+where o.shop_id = $1 and o.id = $2

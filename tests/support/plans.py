@@ -32,7 +32,10 @@ async def fill(connection: Connection, statements: list[str]) -> None:
         columns = await connection.fetch(_COLUMNS, table)
         names = ", ".join(f'"{column["attname"]}"' for column in columns)
         values = ", ".join(
-            _value(column["type"], column["category"], nullable=column["nullable"]) for column in columns
+            "1 + n % 200"  # a shop has many of everything
+            if column["attname"] == "shop_id"
+            else _value(column["type"], column["category"], nullable=column["nullable"])
+            for column in columns
         )
         await connection.execute(
             f'insert into "{table}" ({names}) overriding system value select {values} from generate_series(1, {ROWS}) n'

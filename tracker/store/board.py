@@ -58,7 +58,7 @@ class OpenIncident(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Incidents(msgspec.Struct, frozen=True):
-    """The weightiest open incidents, and counts over the newest NEWEST_INCIDENTS of each shop."""
+    """The weightiest open incidents, and counts over the newest NEWEST_INCIDENTS."""
 
     rows: list[OpenIncident]
     open: int
@@ -163,15 +163,16 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     city: str | None
 
 
-async def frame(conn: Connection) -> Frame:
-    """What every page shows; without a shop there is nothing to show yet."""
-    row = await conn.fetchrow(_SQL.frame, _MOST_QUARANTINED)
-    return Frame(**row) if row else Frame(shop="", zone="UTC", quarantined=0)
+async def frame(conn: Connection, shop_id: int) -> Frame:
+    """What every page of this shop shows."""
+    row = await conn.fetchrow(_SQL.frame, shop_id, _MOST_QUARANTINED)
+    assert row is not None, "whoever is in has a shop"
+    return Frame(**row)
 
 
-async def open_incidents(conn: Connection, now: datetime, most: int) -> Incidents:
+async def open_incidents(conn: Connection, shop_id: int, now: datetime, most: int) -> Incidents:
     """The `most` weightiest open incidents, and how many there are."""
-    rows = await conn.fetch(_SQL.open_incidents, NEWEST_INCIDENTS, now + _SOON, most)
+    rows = await conn.fetch(_SQL.open_incidents, shop_id, NEWEST_INCIDENTS, now + _SOON, most)
     if not rows:
         return Incidents([], 0, 0, 0)
     counts = rows[0]["open"], rows[0]["on_customer"], rows[0]["due_soon"]
@@ -179,10 +180,10 @@ async def open_incidents(conn: Connection, now: datetime, most: int) -> Incident
 
 
 async def parcels(
-    conn: Connection, before: int | None, milestone: str | None, health: str | None, most: int
+    conn: Connection, shop_id: int, before: int | None, milestone: str | None, health: str | None, most: int
 ) -> Lines[Parcel]:
     """Parcels below an id, newest first; filters look through LOOK_AT of them, and the next page looks further."""
-    rows = await conn.fetch(_SQL.parcels, before or _NEWEST, milestone, health, LOOK_AT, most)
+    rows = await conn.fetch(_SQL.parcels, shop_id, before or _NEWEST, milestone, health, LOOK_AT, most)
     decoded = [
         _line(
             Parcel,
@@ -194,38 +195,38 @@ async def parcels(
     return Lines(decoded, _next_page(rows, most))
 
 
-async def parcel_counts(conn: Connection) -> ParcelCounts:
+async def parcel_counts(conn: Connection, shop_id: int) -> ParcelCounts:
     """How the newest LOOK_AT parcels fare."""
     health: Counter[str] = Counter()
     milestone: Counter[str] = Counter()
-    for row in await conn.fetch(_SQL.parcel_counts, LOOK_AT):
+    for row in await conn.fetch(_SQL.parcel_counts, shop_id, LOOK_AT):
         health[row["health"]] += row["parcels"]
         milestone[row["milestone"]] += row["parcels"]
     return ParcelCounts(health.total(), health, milestone)
 
 
 async def messages(
-    conn: Connection, before: int | None, channel: str | None, state: str | None, most: int
+    conn: Connection, shop_id: int, before: int | None, channel: str | None, state: str | None, most: int
 ) -> Lines[MessageLine]:
     """Messages below an id, newest first; filters look through LOOK_AT of them, and the next page looks further."""
-    rows = await conn.fetch(_SQL.messages, before or _NEWEST, channel, state, LOOK_AT, most)
+    rows = await conn.fetch(_SQL.messages, shop_id, before or _NEWEST, channel, state, LOOK_AT, most)
     return Lines([_line(MessageLine, row) for row in rows if row["id"] is not None], _next_page(rows, most))
 
 
-async def find(conn: Connection, text: str, most: int) -> list[Found]:
+async def find(conn: Connection, shop_id: int, text: str, most: int) -> list[Found]:
     """Parcels by their tracking number, written with or without spaces, or by the reference of their order."""
-    rows = await conn.fetch(_SQL.find, text.replace(" ", "").upper(), text, most)
+    rows = await conn.fetch(_SQL.find, shop_id, text.replace(" ", "").upper(), text, most)
     return [Found(**row) for row in rows]
 
 
-async def accounts(conn: Connection) -> list[AccountState]:
-    """Every account at every carrier."""
-    return [AccountState(**row) for row in await conn.fetch(_SQL.accounts, _MOST_ACCOUNTS)]
+async def accounts(conn: Connection, shop_id: int | None = None) -> list[AccountState]:
+    """A shop's accounts at carriers; without a shop those of all."""
+    return [AccountState(**row) for row in await conn.fetch(_SQL.accounts, shop_id, _MOST_ACCOUNTS)]
 
 
-async def channels(conn: Connection) -> list[ChannelState]:
-    """The channels that have met trouble."""
-    return [ChannelState(**row) for row in await conn.fetch(_SQL.channels)]
+async def channels(conn: Connection, shop_id: int) -> list[ChannelState]:
+    """The shop's channels that have met trouble."""
+    return [ChannelState(**row) for row in await conn.fetch(_SQL.channels, shop_id)]
 
 
 def _line(kind: type[Line], row: Any) -> Line:

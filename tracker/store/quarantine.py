@@ -64,21 +64,21 @@ class Undecided(msgspec.Struct, frozen=True, kw_only=True):
     next_moment_at: datetime | None
 
 
-async def quarantined(conn: Connection) -> list[Quarantined]:
+async def quarantined(conn: Connection, shop_id: int) -> list[Quarantined]:
     """What could not be read and nobody has settled, newest first."""
-    return [Quarantined(**row) for row in await conn.fetch(_SQL.quarantined, MOST)]
+    return [Quarantined(**row) for row in await conn.fetch(_SQL.quarantined, shop_id, MOST)]
 
 
-async def unclaimed(conn: Connection) -> list[Unclaimed]:
+async def unclaimed(conn: Connection, shop_id: int) -> list[Unclaimed]:
     """Pushed events that wait for their parcel to be registered, by number."""
-    return [Unclaimed(**row) for row in await conn.fetch(_SQL.unclaimed, MOST)]
+    return [Unclaimed(**row) for row in await conn.fetch(_SQL.unclaimed, shop_id, MOST)]
 
 
-async def unmapped(conn: Connection) -> list[Unmapped]:
+async def unmapped(conn: Connection, shop_id: int) -> list[Unmapped]:
     """Codes without a word of ours among the NEWEST_EVENTS, the most frequent first."""
-    return [Unmapped(**row) for row in await conn.fetch(_SQL.unmapped, NEWEST_EVENTS, MOST)]
+    return [Unmapped(**row) for row in await conn.fetch(_SQL.unmapped, shop_id, NEWEST_EVENTS, MOST)]
 
 
-async def undecided(conn: Connection) -> list[Undecided]:
+async def undecided(conn: Connection, shop_id: int) -> list[Undecided]:
     """Shipments that our own mistake keeps from being decided."""
-    return [Undecided(**row) for row in await conn.fetch(_SQL.undecided, MOST)]
+    return [Undecided(**row) for row in await conn.fetch(_SQL.undecided, shop_id, MOST)]

@@ -277,9 +277,9 @@ class Received(msgspec.Struct, frozen=True, kw_only=True):
     partner: str | None
 
 
-async def parcel(conn: Connection, shipment_id: int) -> ParcelFacts | None:
-    """One shipment, None where there is none."""
-    row = await conn.fetchrow(_SQL.parcel, shipment_id)
+async def parcel(conn: Connection, shop_id: int, shipment_id: int) -> ParcelFacts | None:
+    """One shipment, None where the shop has no such."""
+    row = await conn.fetchrow(_SQL.parcel, shop_id, shipment_id)
     if row is None:
         return None
     believed = {"belief": _belief(row["belief"]), "expectation": _expectation(row["expectation"])}
@@ -312,19 +312,19 @@ async def attempts(conn: Connection, message_ids: list[int]) -> list[Attempt]:
     return [Attempt(**row) for row in await conn.fetch(_SQL.attempts, message_ids, _MOST)]
 
 
-async def shipment_of_incident(conn: Connection, incident_id: int) -> int | None:
-    """The shipment that an incident is about, None where there is no such incident."""
-    shipment_id: int | None = await conn.fetchval(_SQL.shipment_of_incident, incident_id)
+async def shipment_of_incident(conn: Connection, shop_id: int, incident_id: int) -> int | None:
+    """The shipment that an incident is about, None where the shop has no such incident."""
+    shipment_id: int | None = await conn.fetchval(_SQL.shipment_of_incident, shop_id, incident_id)
     return shipment_id
 
 
-async def message(conn: Connection, message_id: int) -> Message | None:
-    """One message, None where there is none."""
-    row = await conn.fetchrow(_SQL.message, message_id)
+async def message(conn: Connection, shop_id: int, message_id: int) -> Message | None:
+    """One message, None where the shop has no such."""
+    row = await conn.fetchrow(_SQL.message, shop_id, message_id)
     return Message(**dict(row) | {"because": _document(row["because"])}) if row else None
 
 
-async def observation(conn: Connection, observation_id: int) -> Received | None:
-    """One observation with the first MOST_BYTES of its bytes, None where there is none."""
-    row = await conn.fetchrow(_SQL.observation, observation_id, MOST_BYTES)
+async def observation(conn: Connection, shop_id: int, observation_id: int) -> Received | None:
+    """One observation with the first MOST_BYTES of its bytes, None where the shop has no such."""
+    row = await conn.fetchrow(_SQL.observation, shop_id, observation_id, MOST_BYTES)
     return Received(**row) if row else None

@@ -73,7 +73,7 @@ async def who(request: web.Request) -> Person | Halfway | None:
 
 def session_of(request: web.Request) -> str:
     """The token of this request's session, empty where there is none."""
-    return request.cookies.get(_cookie(request, "sid"), "")[:_LONGEST_TOKEN]
+    return request.cookies.get(cookie_name(request, "sid"), "")[:_LONGEST_TOKEN]
 
 
 def visit_of(request: web.Request) -> Visit:
@@ -81,7 +81,7 @@ def visit_of(request: web.Request) -> Visit:
     return Visit(
         address=address_of(request, request.app[SERVICES].trusted_proxies),
         browser=request.headers.get(hdrs.USER_AGENT, "")[:200],
-        device=request.cookies.get(_cookie(request, "device"), "")[:_LONGEST_TOKEN],
+        device=request.cookies.get(cookie_name(request, "device"), "")[:_LONGEST_TOKEN],
         request_id=request.get(REQUEST_ID),
     )
 
@@ -89,11 +89,11 @@ def visit_of(request: web.Request) -> Visit:
 def let_in(request: web.Request, entrance: Entrance, to: str) -> web.HTTPSeeOther:
     """The way on, with the session's new token."""
     answer = web.HTTPSeeOther(to, headers={hdrs.CACHE_CONTROL: "no-store"})
-    secure = _is_secure(request)
-    answer.set_cookie(_cookie(request, "sid"), entrance.token, secure=secure, httponly=True, samesite="Lax")
+    secure = is_secure(request)
+    answer.set_cookie(cookie_name(request, "sid"), entrance.token, secure=secure, httponly=True, samesite="Lax")
     if entrance.device:
         answer.set_cookie(
-            _cookie(request, "device"), entrance.device, secure=secure, httponly=True, samesite="Strict",
+            cookie_name(request, "device"), entrance.device, secure=secure, httponly=True, samesite="Strict",
             max_age=_DEVICE_LIFE,
         )  # fmt: skip
     return answer
@@ -102,7 +102,7 @@ def let_in(request: web.Request, entrance: Entrance, to: str) -> web.HTTPSeeOthe
 def let_out(request: web.Request) -> web.HTTPSeeOther:
     """The way out; the browser stays known as one that has been in."""
     answer = web.HTTPSeeOther(SIGN_IN, headers={hdrs.CACHE_CONTROL: "no-store"})
-    answer.del_cookie(_cookie(request, "sid"), secure=_is_secure(request), httponly=True, samesite="Lax")
+    answer.del_cookie(cookie_name(request, "sid"), secure=is_secure(request), httponly=True, samesite="Lax")
     return answer
 
 
@@ -162,12 +162,13 @@ def _to_the_door(request: web.Request, *, halfway: bool) -> web.HTTPException:
     return web.HTTPSeeOther(address, headers={hdrs.CACHE_CONTROL: "no-store"})
 
 
-def _cookie(request: web.Request, name: str) -> str:
-    """With TLS a name that browsers guard; on plain loopback such a cookie would not be kept."""
-    return f"__Host-{name}" if _is_secure(request) else name
+def cookie_name(request: web.Request, name: str) -> str:
+    """A cookie's name: with TLS a name that browsers guard; on plain loopback such a cookie would not be kept."""
+    return f"__Host-{name}" if is_secure(request) else name
 
 
-def _is_secure(request: web.Request) -> bool:
+def is_secure(request: web.Request) -> bool:
+    """Whether cookies go over TLS alone."""
     return request.app[SERVICES].public_url.startswith("https:") and not is_loopback(_host_name(request))
 
 

@@ -14,10 +14,10 @@ async def in_quarantine(request: web.Request) -> web.Response:
     async with request.app[SERVICES].house.db.connection() as conn:
         frame = await shell(request, conn)
         values = {
-            "quarantined": await quarantine.quarantined(conn),
-            "unclaimed": await quarantine.unclaimed(conn),
-            "unmapped": await quarantine.unmapped(conn),
-            "undecided": await quarantine.undecided(conn),
+            "quarantined": await quarantine.quarantined(conn, frame.shop_id),
+            "unclaimed": await quarantine.unclaimed(conn, frame.shop_id),
+            "unmapped": await quarantine.unmapped(conn, frame.shop_id),
+            "undecided": await quarantine.undecided(conn, frame.shop_id),
             "most": quarantine.MOST,
             "newest_events": quarantine.NEWEST_EVENTS,
         }
@@ -29,8 +29,8 @@ async def carriers(request: web.Request) -> web.Response:
     services = request.app[SERVICES]
     async with services.house.db.connection() as conn:
         frame = await shell(request, conn)
-        accounts = await board.accounts(conn)
-        channels = await board.channels(conn)
+        accounts = await board.accounts(conn, frame.shop_id)
+        channels = await board.channels(conn, frame.shop_id)
     values = {
         "accounts": accounts,
         "channels": channels,

@@ -15,6 +15,7 @@ from tracker.domain.errors import NotFound
 from tracker.store import board, way
 from tracker.store.way import Message
 from tracker.web.console import asked
+from tracker.web.console.door import PERSON
 from tracker.web.console.shell import shell
 from tracker.web.services import SERVICES
 from tracker.web.templating import EVERY_PAGE
@@ -55,7 +56,7 @@ async def messages(request: web.Request) -> web.Response:
     before = asked.before(request)
     async with request.app[SERVICES].house.db.connection() as conn:
         frame = await shell(request, conn)
-        lines = await board.messages(conn, before, channel, state, _MOST)
+        lines = await board.messages(conn, frame.shop_id, before, channel, state, _MOST)
     values = {
         "messages": lines,
         "channel": channel,
@@ -71,7 +72,7 @@ async def message(request: web.Request) -> web.Response:
     """`/console/messages/{id}`."""
     async with request.app[SERVICES].house.db.connection() as conn:
         frame = await shell(request, conn)
-        found = _found(await way.message(conn, asked.number(request)))
+        found = _found(await way.message(conn, frame.shop_id, asked.number(request)))
         attempts = await way.attempts(conn, [found.id])
     values: dict[str, Any] = {
         "message": found,
@@ -85,7 +86,7 @@ async def message(request: web.Request) -> web.Response:
 async def letter(request: web.Request) -> web.Response:
     """`/console/messages/{id}/letter`: the HTML of an email alone, for the frame that shows it."""
     async with request.app[SERVICES].house.db.connection() as conn:
-        found = _letter(_found(await way.message(conn, asked.number(request))))
+        found = _letter(_found(await way.message(conn, request[PERSON].shop_id, asked.number(request))))
     if found is None or found.html is None:
         raise NotFound("this message has no HTML")
     # A link in the letter opens beside the board, which would not let itself be framed.

@@ -14,6 +14,7 @@ from tracker.clock import RealClock
 from tracker.store import board
 from tracker.store.board import Frame
 from tracker.web import templating
+from tracker.web.console import toast
 from tracker.web.console.door import PERSON, csrf_token, spoken_by
 from tracker.web.services import SERVICES
 
@@ -30,6 +31,7 @@ class Shell:
         self.request = request
         self.now = now
         self.person = request[PERSON]
+        self.shop_id = self.person.shop_id
         self.zone = self.person.time_zone or frame.zone
         self._frame = frame
         self._switches = switches
@@ -60,11 +62,14 @@ class Shell:
             "is_sending_stopped": self.is_sending_stopped,
             "is_shadow": self._switches["shadow"],
             "is_simulated": not isinstance(services.house.clock, RealClock),
+            "toast": None if asks_for_news else toast.said(self.request),
             "carriers": {code: card.name for code, card in services.house.cards.items()},
         }
         template = _FRAGMENT if asks_for_news and live else _WHOLE
         given, csp = {**frame, **values}, templating.CONSOLE_CSP
         answer = templating.page(spoken_by(self.request), template, given, csp=csp, status=status)
+        if not asks_for_news:
+            toast.forget(self.request, answer)
         answer.headers["Vary"] = "HX-Request, Accept-Language, Cookie"
         return answer
 
@@ -72,4 +77,4 @@ class Shell:
 async def shell(request: web.Request, conn: Connection) -> Shell:
     """The frame of this request."""
     now = request.app[SERVICES].house.clock.now()
-    return Shell(request, await board.frame(conn), await access.switches(conn), now)
+    return Shell(request, await board.frame(conn, request[PERSON].shop_id), await access.switches(conn), now)

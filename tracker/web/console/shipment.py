@@ -21,7 +21,7 @@ async def shipment(request: web.Request) -> web.Response:
     services = request.app[SERVICES]
     async with services.house.db.connection() as conn:
         frame = await shell(request, conn)
-        parcel = _found(await way.parcel(conn, asked.number(request)))
+        parcel = _found(await way.parcel(conn, frame.shop_id, asked.number(request)))
         whole = await way.way(conn, parcel.id)
     values = _about(services, parcel) | {
         "turns": chain.build(parcel.registered_at, whole),
@@ -36,8 +36,8 @@ async def incident(request: web.Request) -> web.Response:
     services, incident_id = request.app[SERVICES], asked.number(request)
     async with services.house.db.connection() as conn:
         frame = await shell(request, conn)
-        shipment_id = await way.shipment_of_incident(conn, incident_id)
-        parcel = _found(await way.parcel(conn, shipment_id) if shipment_id else None)
+        shipment_id = await way.shipment_of_incident(conn, frame.shop_id, incident_id)
+        parcel = _found(await way.parcel(conn, frame.shop_id, shipment_id) if shipment_id else None)
         whole = await way.way(conn, parcel.id)
     values = _about(services, parcel) | {
         "incident": next(one for one in whole.incidents if one.id == incident_id),
@@ -52,7 +52,7 @@ async def observation(request: web.Request) -> web.Response:
     """`/console/observations/{id}`: the bytes as text, laid out where they are JSON and `?as=received` is not asked."""
     async with request.app[SERVICES].house.db.connection() as conn:
         frame = await shell(request, conn)
-        received = await way.observation(conn, asked.number(request))
+        received = await way.observation(conn, frame.shop_id, asked.number(request))
     if received is None:
         raise NotFound("no such observation")
     as_received = request.query.get("as") == "received"

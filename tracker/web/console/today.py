@@ -26,10 +26,10 @@ async def today(request: web.Request) -> web.Response:
     async with request.app[SERVICES].house.db.connection() as conn:
         frame = await shell(request, conn)
         values = {
-            "incidents": await board.open_incidents(conn, frame.now, _MOST_INCIDENTS),
-            "parcels": await board.parcels(conn, before, milestone, health, _MOST_PARCELS),
-            "counts": await board.parcel_counts(conn),
-            "messages": await board.messages(conn, None, None, None, _MOST_MESSAGES),
+            "incidents": await board.open_incidents(conn, frame.shop_id, frame.now, _MOST_INCIDENTS),
+            "parcels": await board.parcels(conn, frame.shop_id, before, milestone, health, _MOST_PARCELS),
+            "counts": await board.parcel_counts(conn, frame.shop_id),
+            "messages": await board.messages(conn, frame.shop_id, None, None, None, _MOST_MESSAGES),
             "milestone": milestone,
             "health": health,
             "before": before,
@@ -46,7 +46,7 @@ async def search(request: web.Request) -> web.StreamResponse:
     text = " ".join(request.query.get("q", "").split())[:100]
     async with request.app[SERVICES].house.db.connection() as conn:
         frame = await shell(request, conn)
-        found = await board.find(conn, text, _MOST_PARCELS) if text else []
+        found = await board.find(conn, frame.shop_id, text, _MOST_PARCELS) if text else []
     if len(found) == 1:
         raise web.HTTPSeeOther(f"/console/shipments/{found[0].id}")
     return frame.page("console/search.html", {"found": found}, section="today", live=False)
