@@ -45,7 +45,7 @@ for update of s skip locked
 select id, shipment_id, category, cause, signal, provenance, rule, rule_version, explanation, state, severity,
        responsible, reach, action_owner, action, action_until, action_otherwise, opened_at, changed_at, told_at,
        promised_update_at, silent_updates, next_moment_at, resolved_at, closed_at, closing_reason, reopened,
-       merged_into, handled
+       merged_into, handled, version
 from incident
 where shipment_id = any($1::bigint[])
 order by id

@@ -9,15 +9,19 @@ import msgspec
 
 from sql import queries
 from sql.connection import Connection
+from tracker.actions import audit
+from tracker.actions.audit import Author
 from tracker.actions.deciding import Heard, House, decide_and_save
 from tracker.domain import incident as incidents
 from tracker.domain.cause import Reach
 from tracker.domain.decision import Case
-from tracker.domain.errors import NotFound, RuleRefused
+from tracker.domain.errors import NotAllowed, NotFound, Outdated, RuleRefused
 from tracker.domain.finding import Provenance
-from tracker.domain.incident import Command, Incident, Step
+from tracker.domain.incident import Before, Command, Incident, Step
+from tracker.domain.staff import May
 
 _SQL = queries.topic("work")
+_STEPS = queries.topic("incident_work")
 _OWNER: Final = {"carrier": "carrier", "customer": "recipient", "authority": "authority", "shop": "shop"}
 _WORD: Final = {
     Command.RESOLVE: "resolved",
@@ -30,12 +34,15 @@ _WORD: Final = {
 class Order(msgspec.Struct, frozen=True, kw_only=True):
     """What somebody wants done, with their words (`note`).
 
+    `by` is who they are and `allowed` what they may do; `expected` the version that they decided on, None for any.
     `reason` is a closing reason, for resolve; `waiting_on` (carrier, customer, authority, shop) and `until` say whom an
     incident waits for; `into` is the incident in which a merged one goes on.
     """
 
     command: Command
-    actor: str
+    by: Author
+    allowed: frozenset[May]
+    expected: int | None = None
     reason: str | None = None
     note: str | None = None
     waiting_on: str | None = None
@@ -43,8 +50,17 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     into: int | None = None
 
 
+class _Undoable(msgspec.Struct, frozen=True):
+    """The detail of a step that can be undone, as far as that needs it."""
+
+    before: Before
+
+
+_undoable = msgspec.json.Decoder(_Undoable).decode
+
+
 async def work(house: House, shop_id: int, incident_id: int, order: Order) -> None:
-    """Carry out one command. Raises NotFound, RuleRefused."""
+    """Carry out one command. Raises NotFound, NotAllowed, Outdated, RuleRefused."""
 
     async def attempt(conn: Connection) -> None:
         now = house.clock.now()
@@ -53,18 +69,40 @@ async def work(house: House, shop_id: int, incident_id: int, order: Order) -> No
             raise NotFound(f"no incident inc_{incident_id}")
         case = (await house.load(conn, [shipment_id]))[shipment_id]
         held = next(one for one in case.incidents if one.id == incident_id)
+        _make_sure(held, order)
+        was = await _before_last(conn, held, order) if order.command is Command.UNDO else None
         step = Step(
-            incident=_moved(case, held, order, now),
+            incident=_moved(case, held, order, was, now),
             kind=_WORD.get(order.command, order.command.value),
-            actor=order.actor,
-            detail=_detail(case, order),
+            actor=order.by.actor,
+            detail=_detail(case, held, order),
         )
         await decide_and_save(house, conn, [case], {shipment_id: Heard(commanded=(step,))}, now)
+        about = {"reason": order.reason, "waiting_on": order.waiting_on, "into": order.into, "was": held.state.value}
+        await audit.record(house.db, conn, order.by, f"incident.{order.command}", f"inc_{incident_id}", **about)
 
     await house.db.retrying(attempt)
 
 
-def _moved(loaded: Case, held: Incident, order: Order, now: datetime) -> Incident:
+def _make_sure(held: Incident, order: Order) -> None:
+    """That they may do it, and know what they do it to."""
+    if incidents.needed(held.state, order.command) not in order.allowed:
+        raise NotAllowed(f"to {order.command} an incident that is {held.state} is for supervisors")
+    if order.expected is not None and order.expected != held.version:
+        raise Outdated("The incident has changed meanwhile; nothing was done. Look at it again, then decide.")
+
+
+async def _before_last(conn: Connection, held: Incident, order: Order) -> Before:
+    """What the last step has changed: it alone can be undone, by whoever took it or may overrule them."""
+    last = await conn.fetchrow(_STEPS.last_step, held.id)
+    if last is None or last["kind"] not in incidents.UNDOABLE:
+        raise RuleRefused("what was done last cannot be undone")
+    if last["actor"] != order.by.actor and May.OVERRULE not in order.allowed:
+        raise NotAllowed("what somebody else did is undone by them, or by a supervisor")
+    return _undoable(last["detail"]).before
+
+
+def _moved(loaded: Case, held: Incident, order: Order, was: Before | None, now: datetime) -> Incident:
     match order.command:
         case Command.RESOLVE:
             return _resolved(loaded, held, order, now)
@@ -81,6 +119,9 @@ def _moved(loaded: Case, held: Incident, order: Order, now: datetime) -> Inciden
             return incidents.apply(held, order.command, now)
         case Command.NOTE:
             return _noted(held, order)
+        case Command.UNDO:
+            assert was is not None  # read before, or refused
+            return incidents.undo(held, was, now)
 
 
 def _noted(held: Incident, order: Order) -> Incident:
@@ -119,7 +160,7 @@ def _waiting(held: Incident, order: Order, now: datetime) -> Incident:
     )
 
 
-def _detail(case: Case, order: Order) -> dict[str, Any]:
+def _detail(case: Case, held: Incident, order: Order) -> dict[str, Any]:
     into = next((one for one in case.incidents if one.id == order.into), None)
     said = {
         "reason": order.reason,
@@ -127,5 +168,6 @@ def _detail(case: Case, order: Order) -> dict[str, Any]:
         "waiting_on": order.waiting_on,
         "until": order.until.isoformat() if order.until else None,
         "into": f"{into.category}.{into.cause}" if into else None,
+        "before": msgspec.to_builtins(incidents.before(held)) if order.command in incidents.UNDOABLE else None,
     }
     return {name: value for name, value in said.items() if value is not None}

@@ -15,6 +15,10 @@ class Outdated(Exception):
     """It was changed meanwhile: what the caller wants done was decided on an older version of it."""
 
 
+class NotAllowed(Exception):
+    """Somebody else may do it, this caller may not."""
+
+
 class NotFound(Exception):
     """There is no such thing, or not for this shop."""
 

@@ -9,6 +9,7 @@ moment; the database refuses one without.
 
 from __future__ import annotations
 
+from collections.abc import Container
 from datetime import datetime, time, timedelta
 from enum import StrEnum
 from typing import Any, Final
@@ -21,6 +22,7 @@ from tracker.domain.cause import Reach
 from tracker.domain.errors import RuleRefused
 from tracker.domain.finding import Finding, Provenance, Signal
 from tracker.domain.severity import Severity
+from tracker.domain.staff import May
 from tracker.domain.thresholds import Thresholds
 
 
@@ -43,7 +45,10 @@ class State(StrEnum):
 
 
 class Command(StrEnum):
-    """What somebody, or the clock, may do to an incident; a note moves nothing and is free in every state."""
+    """What somebody, or the clock, may do to an incident.
+
+    A note moves nothing and is free in every state; an undo takes back the last step, as long as nothing came after it.
+    """
 
     ACKNOWLEDGE = "acknowledge"
     START = "start"
@@ -54,6 +59,7 @@ class Command(StrEnum):
     REOPEN = "reopen"
     MERGE = "merge"
     NOTE = "note"
+    UNDO = "undo"
 
 
 _S, _C = State, Command
@@ -69,6 +75,11 @@ LIFE: Final[dict[State, dict[Command, State]]] = {
     _S.CLOSED: {_C.REOPEN: _S.OPEN},
     _S.MERGED: {_C.REOPEN: _S.OPEN},
 }
+
+UNDOABLE: Final = frozenset({_C.ACKNOWLEDGE, _C.START, _C.WAIT, _C.STABILISE})  # nobody outside has heard of them
+
+# What is more than an agent's work: what was over, or goes on elsewhere, comes back.
+_OVERRULES: Final = frozenset({(_S.CLOSED, _C.REOPEN), (_S.MERGED, _C.REOPEN)})
 
 CLOSING_REASONS: Final = frozenset(
     {
@@ -124,6 +135,15 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     reopened: int = 0
     merged_into: int | None = None
     handled: tuple[str, ...] = ()
+    version: int = 0  # counted by the store, with every change
+
+
+class Before(msgspec.Struct, frozen=True, kw_only=True):
+    """What a step that can be undone has changed, as it was."""
+
+    state: State
+    action_owner: str
+    action_until: datetime | None
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,6 +157,16 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     actor: str
     detail: dict[str, Any] = {}
     finding: Finding | None = None
+
+
+def needed(state: State, command: Command) -> May:
+    """What somebody must be allowed to do this to an incident in this state."""
+    return May.OVERRULE if (state, command) in _OVERRULES else May.WORK
+
+
+def at_hand(state: State, allowed: Container[May]) -> list[Command]:
+    """What somebody who is allowed these things can do now, in the order of the life table; a note last."""
+    return [one for one in (*LIFE[state], _C.NOTE) if needed(state, one) in allowed]
 
 
 def apply(incident: Incident, command: Command, now: datetime) -> Incident:
@@ -179,6 +209,23 @@ def reopen(incident: Incident, now: datetime) -> Incident:
         merged_into=None,
         told_at=None,
         silent_updates=0,
+    )
+
+
+def before(incident: Incident) -> Before:
+    """What an undo needs to know of an incident that is about to be moved."""
+    return Before(state=incident.state, action_owner=incident.action_owner, action_until=incident.action_until)
+
+
+def undo(incident: Incident, was: Before, now: datetime) -> Incident:
+    """Back to where it stood: the step was a mistake, and is told as one on the timeline."""
+    return msgspec.structs.replace(
+        incident,
+        state=was.state,
+        action_owner=was.action_owner,
+        action_until=was.action_until,
+        changed_at=now,
+        next_moment_at=now,
     )
 
 

@@ -13,7 +13,7 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from tracker.actions.group_commit import Overloaded
-from tracker.domain.errors import FieldsWrong, NotFound, Outdated, RuleRefused, Wrong
+from tracker.domain.errors import FieldsWrong, NotAllowed, NotFound, Outdated, RuleRefused, Wrong
 from tracker.store.db import AWAY
 
 _log = logging.getLogger(__name__)
@@ -27,6 +27,12 @@ _PATH: Final = re.compile(r" - at `(?P<path>\$.*)`$")
 _ANY: Final = "[...]"  # how msgspec writes a member whose name is free
 _MEMBER: Final = re.compile(r"(?:missing required|contains unknown) field `(?P<name>[^`]*)`")
 _STEP: Final = re.compile(r"\.(?P<name>[^.\[]+)|\[(?P<index>\d+)\]")
+_REFUSALS: Final[Mapping[type[Exception], tuple[int, str]]] = {
+    NotAllowed: (403, "forbidden"),
+    NotFound: (404, "not_found"),
+    RuleRefused: (409, "refused"),
+    Outdated: (412, "outdated"),
+}
 _CODES: Final = {404: "not_found", 405: "method_not_allowed", 413: "payload_too_large", 415: "wrong_content_type"}
 _DETAILS: Final = {
     404: "There is nothing at this address.",
@@ -43,7 +49,10 @@ class WrongField(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ProblemDetails(msgspec.Struct, frozen=True, kw_only=True):
-    """Problem details as they are written out (RFC 9457). `code` is for programs, `detail` for people."""
+    """Problem details as they are written out (RFC 9457). `code` is for programs, `detail` for people.
+
+    `note` gives back words that could not be kept, so that they are not lost.
+    """
 
     type: str = "about:blank"
     title: str
@@ -52,6 +61,7 @@ class ProblemDetails(msgspec.Struct, frozen=True, kw_only=True):
     code: str
     request_id: str | None
     errors: list[WrongField] = []
+    note: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class Problem(Exception):
@@ -68,6 +78,7 @@ class Problem(Exception):
         *,
         errors: Sequence[Mapping[str, str]] = (),
         headers: Mapping[str, str] | None = None,
+        note: str | None = None,
     ) -> None:
         super().__init__(f"{status} {code}: {detail}")
         self.status = status
@@ -75,6 +86,7 @@ class Problem(Exception):
         self.detail = detail
         self.errors = tuple(errors)
         self.headers = dict(headers or {})
+        self.note = note
 
 
 Page = Callable[[web.Request, Problem], web.Response]
@@ -89,12 +101,8 @@ def problem_of(error: Exception) -> Problem:
         case FieldsWrong(fields=fields):
             wrong = [{"pointer": field.pointer, "detail": field.detail} for field in fields]
             return Problem(422, "fields_wrong", "Some fields are wrong; nothing was done.", errors=wrong)
-        case RuleRefused():
-            return Problem(409, "refused", str(error))
-        case Outdated():
-            return Problem(412, "outdated", str(error))
-        case NotFound():
-            return Problem(404, "not_found", str(error))
+        case RuleRefused() | Outdated() | NotAllowed() | NotFound():
+            return Problem(*_REFUSALS[type(error)], str(error))
         case web.HTTPException() | web.RequestPayloadError():
             return _of_aiohttp(error)
     if isinstance(error, _AWAY):
@@ -136,6 +144,7 @@ def response(request: web.Request, problem: Problem) -> web.Response:
         code=problem.code,
         request_id=request.get(REQUEST_ID),
         errors=[WrongField(**wrong) for wrong in problem.errors],
+        note=problem.note or msgspec.UNSET,
     )
     headers = problem.headers | {hdrs.CONTENT_TYPE: CONTENT_TYPE}
     return web.Response(status=problem.status, body=msgspec.json.encode(details), headers=headers)

@@ -8,11 +8,13 @@ import pytest
 
 from tests.tracker.actions.conftest import START, Scene
 from tests.tracker.domain.building import event
-from tracker.actions import deciding
+from tracker.actions import audit, deciding
+from tracker.actions.audit import Author
 from tracker.actions.settle_return import settle
 from tracker.actions.work_incident import Order, work
-from tracker.domain.errors import NotFound, RuleRefused
-from tracker.domain.incident import Command
+from tracker.domain.errors import NotAllowed, NotFound, Outdated, RuleRefused
+from tracker.domain.incident import UNDOABLE, Command
+from tracker.domain.staff import ALLOWED, May, Role
 
 HELD = event("in_customs.duties_due", -1, problem="customs.duties_unpaid")
 LOST = event("ended.lost_declared", -1)
@@ -26,7 +28,9 @@ async def opened(scene: Scene, *events: Any) -> tuple[int, int]:
 
 
 async def ordered(scene: Scene, incident_id: int, command: Command, **given: Any) -> None:
-    await work(scene.house, scene.shop.id, incident_id, Order(command=command, actor="ana", **given))
+    """As Ana, who leads, unless it is said otherwise."""
+    who: dict[str, Any] = {"by": Author(actor="ana"), "allowed": ALLOWED[Role.SUPERVISOR]}
+    await work(scene.house, scene.shop.id, incident_id, Order(command=command, **who | given))
 
 
 async def states(scene: Scene) -> list[str]:
@@ -125,10 +129,105 @@ async def test_nobody_waits_for_nobody_or_until_yesterday(scene: Scene, given, w
         await ordered(scene, incident_id, Command.WAIT, **given)
 
 
+async def test_what_was_decided_on_an_older_version_changes_nothing(scene: Scene):
+    _, incident_id = await opened(scene)
+    seen = await scene.value("select version from incident")
+    await ordered(scene, incident_id, Command.ACKNOWLEDGE, expected=seen)
+    for command in (Command.START, Command.NOTE):
+        with pytest.raises(Outdated, match="meanwhile"):
+            await ordered(scene, incident_id, command, expected=seen, note="mine")
+    assert await states(scene) == ["acknowledged"]
+    await ordered(scene, incident_id, Command.START, expected=await scene.value("select version from incident"))
+    assert await states(scene) == ["in_progress"]
+
+
+WAY_TO = {
+    Command.ACKNOWLEDGE: (),
+    Command.START: (Command.ACKNOWLEDGE,),
+    Command.WAIT: (Command.START,),
+    Command.STABILISE: (Command.START,),
+}
+
+
+@pytest.mark.parametrize("command", sorted(UNDOABLE))
+async def test_a_step_is_undone_with_all_that_it_changed_and_both_are_told(scene: Scene, command):
+    _, incident_id = await opened(scene)
+    for step in WAY_TO[command]:
+        await ordered(scene, incident_id, step)
+    standing = "select state, action_owner, action_until, promised_update_at, told_at from incident"
+    before = await scene.row(standing)
+    given = {"waiting_on": "shop", "until": START + timedelta(days=1)} if command is Command.WAIT else {}
+    await ordered(scene, incident_id, command, **given)
+    assert await scene.row(standing) != before
+    await ordered(scene, incident_id, Command.NOTE, note="a slip")
+    await ordered(scene, incident_id, Command.UNDO)
+    assert await scene.row(standing) == before
+    kinds = [row["kind"] for row in await scene.rows("select kind from incident_entry order by id")]
+    assert kinds[-3:] == [command, "note", "undo"]
+    with pytest.raises(RuleRefused, match="cannot be undone"):
+        await ordered(scene, incident_id, Command.UNDO)
+
+
+async def test_what_cannot_be_undone_stays(scene: Scene):
+    _, incident_id = await opened(scene)
+    with pytest.raises(RuleRefused, match="cannot be undone"):
+        await ordered(scene, incident_id, Command.UNDO)
+    await ordered(scene, incident_id, Command.START)
+    await ordered(scene, incident_id, Command.RESOLVE, reason="cured_by_shop")
+    with pytest.raises(RuleRefused, match="cannot be undone"):
+        await ordered(scene, incident_id, Command.UNDO)
+
+
+async def test_what_somebody_else_did_is_undone_by_who_leads(scene: Scene):
+    _, incident_id = await opened(scene)
+    await ordered(scene, incident_id, Command.START)
+    bea = {"by": Author(actor="bea"), "allowed": ALLOWED[Role.AGENT]}
+    with pytest.raises(NotAllowed):
+        await ordered(scene, incident_id, Command.UNDO, **bea)
+    await ordered(scene, incident_id, Command.UNDO, **bea | {"allowed": ALLOWED[Role.SUPERVISOR]})
+    assert await states(scene) == ["open"]
+
+
+async def test_an_agent_reopens_what_is_resolved_and_a_supervisor_what_is_closed(scene: Scene):
+    _, incident_id = await opened(scene)
+    agent = {"allowed": ALLOWED[Role.AGENT]}
+    await ordered(scene, incident_id, Command.RESOLVE, reason="cured_by_shop", **agent)
+    await ordered(scene, incident_id, Command.REOPEN, **agent)
+    await ordered(scene, incident_id, Command.RESOLVE, reason="cured_by_shop", **agent)
+    await ordered(scene, incident_id, Command.CLOSE, **agent)
+    with pytest.raises(NotAllowed):
+        await ordered(scene, incident_id, Command.REOPEN, **agent)
+    assert await states(scene) == ["closed"]
+    await ordered(scene, incident_id, Command.REOPEN)
+    assert await states(scene) == ["open"]
+
+
+async def test_every_act_is_in_the_audit_without_its_words(scene: Scene):
+    _, incident_id = await opened(scene)
+    by = Author(actor="staff:7", role=Role.AGENT, shop_id=scene.shop.id, request_id="r1")
+    await ordered(scene, incident_id, Command.START, by=by, note="Ana Ruiz rang")
+    with pytest.raises(RuleRefused):
+        await ordered(scene, incident_id, Command.CLOSE, by=by)
+    row = await scene.row("select actor, role, shop_id, action, object, detail, request_id from audit")
+    said = dict(row) | {"detail": msgspec.json.decode(row["detail"])}
+    assert said == {
+        "actor": "staff:7", "role": "agent", "shop_id": scene.shop.id, "action": "incident.start",
+        "object": f"inc_{incident_id}", "request_id": "r1",
+        "detail": {"reason": None, "waiting_on": None, "into": None, "was": "open"},
+    }  # fmt: skip
+    async with scene.house.db.connection() as conn:
+        assert (await audit.verify(conn)).broken_at is None
+
+
 async def test_another_shops_incident_does_not_exist(scene: Scene):
     _, incident_id = await opened(scene)
     with pytest.raises(NotFound):
-        await work(scene.house, scene.shop.id + 1, incident_id, Order(command=Command.START, actor="eve"))
+        await work(
+            scene.house,
+            scene.shop.id + 1,
+            incident_id,
+            Order(command=Command.START, by=Author(actor="eve"), allowed=frozenset(May)),
+        )
     with pytest.raises(NotFound):
         await ordered(scene, incident_id + 99, Command.START)
 

@@ -15,6 +15,7 @@ from tracker.domain.errors import RuleRefused
 from tracker.domain.finding import Provenance, Signal
 from tracker.domain.incident import LIFE, Command, Incident, State
 from tracker.domain.severity import Severity
+from tracker.domain.staff import ALLOWED, Role
 from tracker.domain.thresholds import Thresholds
 
 LIMITS = Thresholds()
@@ -70,6 +71,30 @@ def test_whatever_is_over_can_come_back(state):
 
 def test_only_what_is_resolved_closes():
     assert [state for state in State if Command.CLOSE in LIFE[state]] == [State.RESOLVED]
+
+
+WORKS, LEADS = {Role.AGENT, Role.SUPERVISOR, Role.ADMIN}, {Role.SUPERVISOR, Role.ADMIN}
+WHO_MAY = {
+    (state, command): LEADS if state in (State.CLOSED, State.MERGED) else WORKS
+    for state, row in LIFE.items()
+    for command in row
+} | {(state, Command.NOTE): WORKS for state in State}
+
+
+@pytest.mark.parametrize("state", list(State))
+@pytest.mark.parametrize("role", list(Role))
+def test_who_may_do_what_is_this_table(state, role):
+    """Agents work on what is open; what is over, or goes on elsewhere, comes back by those who lead."""
+    at_hand = incidents.at_hand(state, ALLOWED[role])
+    assert set(at_hand) == {command for command in Command if role in WHO_MAY.get((state, command), ())}
+
+
+def test_an_undo_goes_back_to_all_that_was():
+    held = incident(state=State.IN_PROGRESS, action_owner="carrier", action_until=at(5))
+    moved = incident(state=State.WAITING, action_owner="recipient", action_until=at(50))
+    back = incidents.undo(moved, incidents.before(held), at(2))
+    assert (back.state, back.action_owner, back.action_until) == (held.state, held.action_owner, held.action_until)
+    assert (back.changed_at, back.next_moment_at) == (at(2), at(2))
 
 
 @pytest.mark.parametrize("state", list(State))

@@ -39,6 +39,8 @@ def vocabulary() -> Iterator[tuple[str, str]]:
     yield from (("state", one) for one in LIFE)
     closed_by_steps = {Command.RESOLVE, Command.CLOSE, Command.REOPEN, Command.MERGE}
     yield from (("entry", one) for one in (*STEPS, *(set(Command) - closed_by_steps)))
+    yield from (("command", one) for one in Command)
+    yield from (("consequence", one) for one in Command if one is not Command.UNDO)
     yield from (("reason", one) for one in CLOSING_REASONS)
     yield from (("severity", one) for one in Severity)
     yield from (("signal", one) for one in Signal)

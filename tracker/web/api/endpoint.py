@@ -93,7 +93,10 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """`query`, `body` and `gives` are the structs that the handler names, None where it takes none."""
+    """`query`, `body` and `gives` are the structs that the handler names, None where it takes none.
+
+    `conditional` is set where the call may name the version that it was decided on.
+    """
 
     method: str
     path: str
@@ -103,6 +106,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     body: type[msgspec.Struct] | None
     gives: Any
     statuses: tuple[int, ...]
+    conditional: bool
 
     @property
     def summary(self) -> str:
@@ -118,6 +122,7 @@ def endpoint(
     *,
     gives: Any = None,
     statuses: tuple[int, ...] = (200,),
+    conditional: bool = False,
 ) -> Endpoint:
     """An endpoint as its handler's signature describes it; `gives` where the handler returns an Answer."""
     named = get_type_hints(handle)
@@ -130,6 +135,7 @@ def endpoint(
         body=named.get("body"),
         gives=gives or named["return"],
         statuses=statuses,
+        conditional=conditional,
     )
 
 

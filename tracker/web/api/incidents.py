@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from msgspec import Meta, Struct
 
 from carriers.vocabulary import Category
 from sql.connection import Connection
+from tracker.actions.audit import Author
 from tracker.actions.deciding import House
 from tracker.actions.work_incident import Order, work
-from tracker.domain.errors import FieldsWrong, NotFound, Wrong
+from tracker.domain.errors import FieldsWrong, NotFound, Outdated, Wrong
 from tracker.domain.incident import Command, State
+from tracker.domain.staff import May
 from tracker.store import reading
 from tracker.store.views import IncidentStory, IncidentView
 from tracker.web.api.acting import act
@@ -21,6 +23,7 @@ from tracker.web.api.endpoint import Answer, Call, Endpoint, Scope, endpoint
 from tracker.web.api.given import number_of
 from tracker.web.api.paging import Cursor, Limit, Page, ShipmentId
 from tracker.web.api.shipments import own_shipment
+from tracker.web.errors import REQUEST_ID, Problem
 
 _YEARS: Final = range(2000, 2101)
 Words = Annotated[str, Meta(min_length=1, max_length=2000)]
@@ -109,59 +112,77 @@ async def get_incident(call: Call) -> IncidentStory:
 
 async def acknowledge(call: Call, body: Note) -> Answer:
     """Somebody has seen it."""
-    return await _work(call, body, Order(command=Command.ACKNOWLEDGE, actor=call.actor, note=body.note))
+    return await _work(call, body, _order(call, Command.ACKNOWLEDGE, note=body.note))
 
 
 async def start(call: Call, body: Note) -> Answer:
     """Somebody works on it."""
-    return await _work(call, body, Order(command=Command.START, actor=call.actor, note=body.note))
+    return await _work(call, body, _order(call, Command.START, note=body.note))
 
 
 async def note(call: Call, body: Remark) -> Answer:
     """Words for its timeline; they change nothing else, and may be added in any state."""
-    return await _work(call, body, Order(command=Command.NOTE, actor=call.actor, note=body.note))
+    return await _work(call, body, _order(call, Command.NOTE, note=body.note))
 
 
 async def wait(call: Call, body: Wait) -> Answer:
     """It waits for somebody else; they act by then, or it comes up again."""
     if body.until is not None and body.until.year not in _YEARS:
         raise FieldsWrong([Wrong("/until", f"a year from {_YEARS.start} to {_YEARS.stop - 1}")])
-    order = Order(command=Command.WAIT, actor=call.actor, waiting_on=body.on, until=body.until, note=body.note)
+    order = _order(call, Command.WAIT, waiting_on=body.on, until=body.until, note=body.note)
     return await _work(call, body, order)
 
 
 async def stabilise(call: Call, body: Note) -> Answer:
     """The harm has stopped; the cause is still there."""
-    return await _work(call, body, Order(command=Command.STABILISE, actor=call.actor, note=body.note))
+    return await _work(call, body, _order(call, Command.STABILISE, note=body.note))
 
 
 async def resolve(call: Call, body: Resolution) -> Answer:
     """Harm and cause are gone; the customer is told, where they had heard of it."""
-    order = Order(command=Command.RESOLVE, actor=call.actor, reason=body.reason, note=body.note)
+    order = _order(call, Command.RESOLVE, reason=body.reason, note=body.note)
     return await _work(call, body, order)
 
 
 async def merge(call: Call, body: Merger) -> Answer:
     """It goes on in another incident of the same shipment."""
     into = number_of("inc", body.into)
-    return await _work(call, body, Order(command=Command.MERGE, actor=call.actor, into=into, note=body.note))
+    return await _work(call, body, _order(call, Command.MERGE, into=into, note=body.note))
 
 
 async def close(call: Call, body: Note) -> Answer:
     """A resolved incident needs no more watching."""
-    return await _work(call, body, Order(command=Command.CLOSE, actor=call.actor, note=body.note))
+    return await _work(call, body, _order(call, Command.CLOSE, note=body.note))
 
 
 async def reopen(call: Call, body: Note) -> Answer:
     """It was not over."""
-    return await _work(call, body, Order(command=Command.REOPEN, actor=call.actor, note=body.note))
+    return await _work(call, body, _order(call, Command.REOPEN, note=body.note))
+
+
+async def undo(call: Call, body: Note) -> Answer:
+    """The last step was a mistake: it stands again as it stood before, as long as nothing came after."""
+    return await _work(call, body, _order(call, Command.UNDO, note=body.note))
+
+
+def _order(call: Call, command: Command, *, note: str | None, **given: Any) -> Order:
+    """A key that may write incidents is the shop's own hand: it may do all that people may."""
+    by = Author(actor=call.actor, shop_id=call.shop_id, request_id=call.request.get(REQUEST_ID))
+    try:
+        expected = call.expected
+    except Problem as no:
+        raise Problem(no.status, no.code, no.detail, note=note) from None
+    return Order(command=command, by=by, allowed=frozenset(May), expected=expected, note=note, **given)
 
 
 async def _work(call: Call, body: Struct, order: Order) -> Answer:
     incident_id = call.number("inc")
 
     async def do(house: House) -> None:
-        await work(house, call.shop_id, incident_id, order)
+        try:
+            await work(house, call.shop_id, incident_id, order)
+        except Outdated as stale:
+            raise Problem(412, "outdated", str(stale), note=order.note) from None
 
     async def describe(conn: Connection, _: None) -> Answer:
         return Answer(await _story(conn, call))
@@ -179,11 +200,11 @@ async def _story(conn: Connection, call: Call) -> IncidentStory:
 
 def _command(handle: Callable[..., Awaitable[Answer]]) -> Endpoint:
     path = f"/incidents/{{id}}/{handle.__name__}"
-    return endpoint("POST", path, Scope.INCIDENTS_WRITE, handle, gives=IncidentStory)
+    return endpoint("POST", path, Scope.INCIDENTS_WRITE, handle, gives=IncidentStory, conditional=True)
 
 
 ENDPOINTS: Final[list[Endpoint]] = [
     endpoint("GET", "/incidents", Scope.READ, get_incidents),
     endpoint("GET", "/incidents/{id}", Scope.READ, get_incident),
-    *(_command(handle) for handle in (acknowledge, start, note, wait, stabilise, resolve, merge, close, reopen)),
+    *(_command(handle) for handle in (acknowledge, start, note, wait, stabilise, resolve, merge, close, reopen, undo)),
 ]

@@ -55,6 +55,29 @@ async def test_an_incident_is_worked_from_open_to_closed_and_reopened(held: str,
     assert [kind for kind, _ in ours][-3:] == ["resolved", "closed", "reopened"]
 
 
+async def test_what_was_decided_on_an_older_version_is_refused_and_its_words_come_back(held: str, shop: Caller):
+    seen = (await shop.get(f"{INCIDENTS}/inc_1")).headers["ETag"]
+    first = await shop.post(f"{INCIDENTS}/inc_1/acknowledge", {}, {"If-Match": seen})
+    assert first.status == 200
+
+    stale = await shop.post(f"{INCIDENTS}/inc_1/note", {"note": "They look for it."}, {"If-Match": seen})
+
+    assert (stale.status, stale.body["code"], stale.body["note"]) == (412, "outdated", "They look for it.")
+    assert [one["kind"] for one in (await shop.get(f"{INCIDENTS}/inc_1")).body["timeline"]] == ["opened", "acknowledge"]
+    for tag, status in ((first.headers["ETag"], 200), ("*", 200), ('W/"1"', 412), ('"x"', 412)):
+        answer = await shop.post(f"{INCIDENTS}/inc_1/note", {"note": "Found."}, {"If-Match": tag})
+        assert (tag, answer.status, answer.body.get("note")) == (tag, status, "Found." if status == 412 else None)
+
+
+async def test_a_slip_is_undone(held: str, shop: Caller):
+    await shop.post(f"{INCIDENTS}/inc_1/start")
+
+    undone = await shop.post(f"{INCIDENTS}/inc_1/undo", {"note": "the wrong one"})
+
+    assert (undone.status, undone.body["state"]) == (200, "open")
+    assert (await shop.post(f"{INCIDENTS}/inc_1/undo")).status == 409
+
+
 @pytest.mark.parametrize("before", [(), ("start",), ("resolve", "close")])
 async def test_a_note_may_be_made_in_any_state_and_moves_nothing(held: str, shop: Caller, before: tuple[str, ...]):
     for command in before:
