@@ -25,6 +25,7 @@ _PREFIX: Final = "TRACKER_"
 _SECRETS: Final = frozenset(
     {"database_url", "database_owner_url", "secret_key", "old_secret_key", "smtp_url", "auth_token"}
 )
+_EVERYWHERE: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - to be told from the others, not to be listened on
 _OUTSIDE: Final = frozenset({"TRACKER_CONFIG"})  # read before the settings: where the file is
 
 
@@ -134,6 +135,9 @@ def load(
     sections = {name: _struct(kind, table.pop(name, {}), f"{name}.", mistakes) for name, kind in _SECTIONS.items()}
     settings = _struct(Settings, table, "", mistakes, ready={"carriers": accounts, **sections})
     if isinstance(settings, Settings):
+        if "public_url" not in table:  # links lead to where we listen, until somebody says how we are reached
+            host = "127.0.0.1" if settings.host in _EVERYWHERE else settings.host
+            settings = msgspec.structs.replace(settings, public_url=f"http://{host}:{settings.port}")
         mistakes += _contradictions(settings)
     if mistakes:
         raise SettingsWrong(mistakes)

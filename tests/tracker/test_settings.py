@@ -145,3 +145,10 @@ def test_every_variable_is_known_by_its_name():
         "TRACKER_SHOP_NAME",
         "TRACKER_CARRIERS_UPS_CLIENT_ID",
     } <= known
+
+
+def test_without_a_public_address_links_lead_to_where_we_listen(tmp_path: Path):
+    assert read('listen = "127.0.0.1:8195"', tmp_path).public_url == "http://127.0.0.1:8195"
+    assert read('listen = "0.0.0.0:80"', tmp_path).public_url == "http://127.0.0.1:80"
+    both = 'listen = "127.0.0.1:8195"\npublic_url = "https://track.example"'
+    assert read(both, tmp_path).public_url == "https://track.example"
