@@ -85,7 +85,7 @@ def observation(raw: bytes, shop_id: int, now: datetime) -> Observation:
 async def add(dsn: str, count: int, now: datetime) -> int:
     """So many parcels in transit, of which nothing is due; returns the shop's id."""
     async with database.connected(dsn) as conn:
-        shop_id = await shops.ensure(conn, ShopSettings(), now)
+        shop_id = await shops.ensure(conn, ShopSettings(), (), now)
         for table in ("customer_order", "contact", "shipment"):
             await _number_from(conn, table, SAMPLE)
         await _register_sample(dsn, shop_id, now)

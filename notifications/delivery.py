@@ -52,6 +52,13 @@ class Delivery:
         """The names of the channels that are set up."""
         return tuple(channel.name for channel in self._channels)
 
+    async def use(self, channel: str, instead: Channel | None) -> None:
+        """This channel in the place of the one of this name, or none any more; to be called while no run of it is on."""
+        replaced = [one for one in self._channels if one.name == channel]
+        self._channels = (*(one for one in self._channels if one.name != channel), *([instead] if instead else []))
+        for one in replaced:
+            await one.close()
+
     async def deliver_due(self, channel: str | None = None) -> Delivered:
         """Sends until nothing is due, on all channels or on one; runs of different channels may overlap.
 

@@ -1,5 +1,16 @@
 -- The schema that the migrations make, printed by `make schema`; change it with a new migration.
 
+CREATE TABLE account (
+    shop_id bigint NOT NULL,
+    kind text NOT NULL,
+    code text NOT NULL,
+    name text NOT NULL,
+    sealed bytea NOT NULL,
+    changed_at timestamp with time zone NOT NULL,
+    changed_by text NOT NULL,
+    CONSTRAINT account_kind_check CHECK ((kind = ANY (ARRAY['carrier'::text, 'mail'::text, 'sms'::text])))
+);
+
 CREATE TABLE api_key (
     id bigint NOT NULL,
     shop_id bigint NOT NULL,
@@ -531,6 +542,7 @@ CREATE TABLE unclaimed (
 );
 
 ALTER TABLE unclaimed ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
+ALTER TABLE account ADD CONSTRAINT account_pkey PRIMARY KEY (shop_id, kind, code, name);
 ALTER TABLE api_key ADD CONSTRAINT api_key_key_id_key UNIQUE (key_id);
 ALTER TABLE api_key ADD CONSTRAINT api_key_pkey PRIMARY KEY (id);
 ALTER TABLE attempt ADD CONSTRAINT attempt_pkey PRIMARY KEY (message_id, number);
@@ -609,6 +621,7 @@ CREATE INDEX shipment_shop ON shipment USING btree (shop_id, id);
 CREATE INDEX shipment_undecided ON shipment USING btree (shop_id, id) WHERE (undecided IS NOT NULL);
 CREATE INDEX staff_session_staff ON staff_session USING btree (staff_id) WHERE (revoked_at IS NULL);
 CREATE INDEX unclaimed_number ON unclaimed USING btree (tracking_number, shop_id) WHERE (claimed_by IS NULL);
+ALTER TABLE account ADD CONSTRAINT account_shop_id_fkey FOREIGN KEY (shop_id) REFERENCES shop(id);
 ALTER TABLE api_key ADD CONSTRAINT api_key_shop_id_fkey FOREIGN KEY (shop_id) REFERENCES shop(id);
 ALTER TABLE attempt ADD CONSTRAINT attempt_message_id_fkey FOREIGN KEY (message_id) REFERENCES message(id);
 ALTER TABLE business_settings ADD CONSTRAINT business_settings_shop_id_fkey FOREIGN KEY (shop_id) REFERENCES shop(id);

@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 import tempfile
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import timedelta
 from functools import partial
@@ -20,8 +20,7 @@ import msgspec
 from aiohttp import web
 
 from carriers import registry
-from carriers.contract import Account, Adapter
-from carriers.http import CarrierHttp, open_session
+from carriers.http import open_session
 from notifications.channels import twilio
 from notifications.channels.email import Email, Relay
 from notifications.contract import Channel
@@ -29,19 +28,20 @@ from notifications.delivery import Delivery
 from notifications.policy import Rules
 from sql import migrate
 from sql.connection import Connection
-from tracker import metrics
-from tracker.actions import data_key, intake
+from tracker import metrics, reach
+from tracker.actions import accounts, data_key, intake
 from tracker.actions.data_key import OtherMasterKey
 from tracker.actions.deciding import House
 from tracker.actions.examine import BATCH, examine
 from tracker.actions.group_commit import GroupCommit
 from tracker.actions.intake import Observation, Taken
-from tracker.actions.permit import Permit
-from tracker.actions.poll import Line, Rounds
+from tracker.actions.poll import Rounds
 from tracker.clock import Chance, Clock, token_bytes
+from tracker.domain.errors import NotFound
 from tracker.jobs.housekeeping import keep_house
 from tracker.jobs.schedule import Repeated, Ticker
-from tracker.settings import CarrierSettings, Settings, SettingsWrong
+from tracker.lines import COMMON, Lines
+from tracker.settings import Settings, SettingsWrong, ShopSettings
 from tracker.store import shops
 from tracker.store.binaries import EmbeddedPostgresError
 from tracker.store.calendars import Calendars
@@ -52,8 +52,8 @@ from tracker.web.app import make_app
 from tracker.web.services import Services
 
 _log = logging.getLogger(__name__)
+_ROUNDS_AT_ONCE: Final = 10  # so that a carrier that is slow keeps no other one waiting
 INTAKE_LANES: Final = 2  # batches of pushes and polls that may be under way at once
-_COMMON: Final = frozenset({"base_url", "auth_url", "calls_per_day", "spacing"})  # settings that every carrier takes
 _RESTART_PAUSE: Final = 5.0  # seconds
 # Seconds to finish in when asked to stop; with the drain less than the 30 that orchestrators wait before they kill.
 _FINISH_WORK: Final = 15.0
@@ -63,14 +63,8 @@ _FINISH_REQUESTS: Final = 10.0
 def carrier_settings() -> dict[str, frozenset[str]]:
     """Every known carrier with the names of its settings."""
     return {
-        code: _COMMON | {*adapter.card.settings, *adapter.card.optional}
-        for code, adapter in registry.adapters().items()
+        code: COMMON | {*adapter.card.settings, *adapter.card.optional} for code, adapter in registry.adapters().items()
     }
-
-
-def missing_settings(account: CarrierSettings) -> list[str]:
-    """The credentials that this account's carrier asks for and that are not given."""
-    return [name for name in registry.card(account.carrier).settings if name not in account.values]
 
 
 class Runtime(msgspec.Struct, frozen=True):
@@ -82,6 +76,8 @@ class Runtime(msgspec.Struct, frozen=True):
     intake: GroupCommit[Observation, Taken]
     rounds: Rounds
     delivery: Delivery
+    lines: Lines
+    relay: MailRelay
     stopping: asyncio.Event
 
     async def poll(self) -> int:
@@ -95,6 +91,8 @@ class Runtime(msgspec.Struct, frozen=True):
 
     async def deliver(self, channel: str | None = None) -> int:
         """Send what is due until nothing is, on all channels or on one; returns how many messages got somewhere."""
+        if channel in (None, Email.name):
+            await self.relay.refresh()
         delivered = await self.delivery.deliver_due(channel)
         metrics.count_messages(channel or "all", delivered.states)
         for surprise in delivered.surprises:
@@ -114,6 +112,7 @@ class Runtime(msgspec.Struct, frozen=True):
                 public_url=self.settings.public_url.rstrip("/"),
                 is_stopping=self.stopping.is_set,
                 trusted_proxies=self.settings.proxies,
+                settings=self.settings,
                 api_calls_per_minute=self.settings.api_calls_per_minute,
             )
         )
@@ -122,11 +121,15 @@ class Runtime(msgspec.Struct, frozen=True):
         """The clock's work, ticking. A carrier or a channel that is slow keeps nobody else waiting."""
         tick = timedelta(seconds=self.settings.tick_seconds)
         jobs = {
-            "poll": Repeated(self.poll, tick, at_once=1 + len(self.settings.carriers)),
+            "accounts": Repeated(self.lines.refresh, tick),
+            "poll": Repeated(self.poll, tick, at_once=_ROUNDS_AT_ONCE),
             "examine": Repeated(self.examine, tick),
             "keep_house": Repeated(self.keep_house, max(tick, timedelta(minutes=10))),
         }
-        sending = {f"deliver by {name}": Repeated(partial(self.deliver, name), tick) for name in self.delivery.channels}
+        sending = {
+            f"deliver by {name}": Repeated(partial(self.deliver, name), tick)
+            for name in {Email.name, *self.delivery.channels}
+        }
         return Ticker(jobs | sending)
 
 
@@ -221,6 +224,22 @@ def _make_key(path: Path) -> None:
         Path(aside).unlink()
 
 
+async def with_console(settings: Settings, db: Database) -> Settings:
+    """The settings with what is kept in the console below them. Raises SettingsWrong, NotFound before the first start."""
+    master = known_master_key(settings)
+    async with db.connection() as conn:
+        try:
+            vault = await data_key.find_vault(conn, master) if master else None
+        except OtherMasterKey as other:
+            raise SettingsWrong([wrong_key(settings, other)]) from other
+        if vault is None:
+            raise NotFound("nothing is kept yet")
+        shop_id = await shops.find(conn, settings.shop.code)
+        kept = await accounts.load(conn, vault, shop_id)
+        shop = msgspec.convert({"code": settings.shop.code, **await shops.details(conn, shop_id)}, ShopSettings)
+    return msgspec.structs.replace(accounts.merged(settings, kept), shop=shop)
+
+
 async def bring_up_to_date(settings: Settings, url: str) -> list[str]:
     """Migrate as the owner, and let the application role in. Returns the migrations applied."""
     connection = await asyncpg.connect(settings.database_owner_url or url)
@@ -256,31 +275,39 @@ async def open_runtime(
     async with AsyncExitStack() as stack:
         db = await stack.enter_async_context(await Database.open(url, settings.database_schema, max_size=connections))
         adapters = registry.adapters()
+        vault = await open_vault(settings, db)
+        async with db.transaction() as conn:
+            shop_id = await shops.ensure(conn, settings.shop, settings.shop_given, clock.now())
+            given = accounts.merged(settings, await accounts.load(conn, vault, shop_id))
+        reachable: dict[str, list[str]] = {}
         house = House(
             db=db,
             clock=clock,
             chance=chance,
             cards={code: adapter.card for code, adapter in adapters.items()},
             calendars=Calendars(),
-            vault=await open_vault(settings, db),
-            rules=_rules(settings),
-            accounts=_accounts(settings),
+            vault=vault,
+            rules=_rules(given),
+            accounts=reachable,
         )
-        async with db.transaction() as conn:
-            shop_id = await shops.ensure(conn, settings.shop, clock.now())
-        lines = await _lines(settings, adapters, shop_id, house, stack)
-        async with db.transaction() as conn:
-            await shops.ensure_accounts(conn, list(lines))
+        session = await stack.enter_async_context(open_session())
+        lines = Lines(settings, shop_id, house, adapters, session, reachable)
+        await lines.refresh()
         pushes = GroupCommit(
             partial(_commit, house), instead=intake.quarantined, away=AWAY, weigh=_events_of, lanes=INTAKE_LANES
         )
+        delivery = _delivery(given, house, stack)
+        relay = MailRelay(settings, shop_id, house, delivery)
+        await relay.refresh()
         runtime = Runtime(
             settings=settings,
             house=house,
             shop_id=shop_id,
             intake=pushes,
-            rounds=Rounds(house, lines, pushes),
-            delivery=_delivery(settings, house, stack),
+            rounds=Rounds(house, lines.open, pushes),
+            delivery=delivery,
+            lines=lines,
+            relay=relay,
             stopping=asyncio.Event(),
         )
         stack.push_async_callback(pushes.close)
@@ -301,45 +328,6 @@ async def _commit(house: House, batch: Sequence[Observation]) -> Sequence[Taken]
     return taken
 
 
-async def _lines(
-    settings: Settings, adapters: Mapping[str, Adapter], shop_id: int, house: House, stack: AsyncExitStack
-) -> dict[tuple[int, str, str], Line]:
-    session = await stack.enter_async_context(open_session())
-    lines: dict[tuple[int, str, str], Line] = {}
-    mistakes: list[str] = []
-    for configured in settings.carriers:
-        adapter = adapters[configured.carrier]
-        card, values = adapter.card, configured.values
-        missing = missing_settings(configured)
-        if missing:
-            mistakes.append(f"carriers.{card.code}: account {configured.account} needs {', '.join(missing)}")
-            continue
-        account = Account(
-            shop=settings.shop.code,
-            carrier=card.code,
-            name=configured.account,
-            base_url=values.get("base_url", card.base_url).rstrip("/"),
-            auth_url=values.get("auth_url", card.auth_url),
-            values={name: value for name, value in values.items() if name not in _COMMON},
-        )
-        key = (shop_id, card.code, configured.account)
-        calls_per_day = int(values["calls_per_day"]) if "calls_per_day" in values else card.calls_per_day
-        spacing = float(values.get("spacing", card.spacing))
-        permit = Permit(house.db, house.clock, key, calls_per_day, spacing)
-        http = CarrierHttp(session, card.code, house.clock, house.chance, permit=permit, now=house.clock.now)
-        lines[key] = Line(adapter=adapter, client=adapter.connect(account, http, house.clock), spacing=spacing)
-    if mistakes:
-        raise SettingsWrong(mistakes)
-    return lines
-
-
-def _accounts(settings: Settings) -> dict[str, list[str]]:
-    accounts: dict[str, list[str]] = {}
-    for one in settings.carriers:
-        accounts.setdefault(one.carrier, []).append(one.account)
-    return accounts
-
-
 def _rules(settings: Settings) -> Rules:
     """Mail is always planned, since it can wait for a relay; SMS only where there is an account to send them."""
     channels = {"email", "sms"} if settings.twilio.account_sid else {"email"}
@@ -348,8 +336,6 @@ def _rules(settings: Settings) -> Rules:
 
 def _delivery(settings: Settings, house: House, stack: AsyncExitStack) -> Delivery:
     channels: list[Channel] = []
-    if settings.smtp_url is not None:
-        channels.append(Email(_relay(settings.smtp_url, settings.smtp_connections)))
     sms = settings.twilio
     if sms.account_sid and sms.auth_token and sms.sender:
         account = twilio.Account(
@@ -362,6 +348,27 @@ def _delivery(settings: Settings, house: House, stack: AsyncExitStack) -> Delive
     return delivery
 
 
+class MailRelay:
+    """Keeps the mail channel with the relay that is given: in the configuration, else in the console."""
+
+    def __init__(self, settings: Settings, shop_id: int, house: House, delivery: Delivery) -> None:
+        self._settings, self._shop_id, self._house, self._delivery = settings, shop_id, house, delivery
+        self._url: str | None = None
+        self._seen: str | None = None
+
+    async def refresh(self) -> None:
+        """Look whether the relay has changed; to be called while no mail is being sent."""
+        async with self._house.db.connection() as conn:
+            version = await accounts.version(conn, self._shop_id)
+            if version == self._seen:
+                return
+            kept = await accounts.load(conn, self._house.vault, self._shop_id)
+        url = accounts.merged(self._settings, kept).smtp_url
+        if url != self._url:
+            await self._delivery.use(Email.name, Email(relay_of(url, self._settings)) if url else None)
+        self._url, self._seen = url, version
+
+
 class _Links:
     """The addresses that messages carry."""
 
@@ -372,8 +379,11 @@ class _Links:
         return f"{self._public_url}/t/{self._vault.link_token(shipment_id, link_version)}"
 
 
-def _relay(url: str, connections: int) -> Relay:
-    """smtp:// asks for STARTTLS unless the relay is this machine, smtps:// speaks TLS from the first byte."""
+def relay_of(url: str, settings: Settings) -> Relay:
+    """smtp:// asks for STARTTLS unless the relay is this machine, smtps:// speaks TLS from the first byte.
+
+    A relay that was named in the console is dialled with a look at where it is.
+    """
     parts = urlsplit(url)
     host = parts.hostname or "localhost"
     implicit = parts.scheme == "smtps"
@@ -384,7 +394,8 @@ def _relay(url: str, connections: int) -> Relay:
         tls="implicit" if implicit else "none" if loopback else "starttls",
         username=unquote(parts.username) if parts.username else None,
         password=unquote(parts.password) if parts.password else None,
-        connections=connections,
+        connections=settings.smtp_connections,
+        dial=None if url == settings.smtp_url else partial(reach.dial, allow_private=settings.allow_private_addresses),
     )
 
 
@@ -414,6 +425,17 @@ async def ticking(runtime: Runtime) -> AsyncIterator[None]:
         yield
     finally:
         runtime.delivery.stop()
+        await ticker.stop(_FINISH_WORK)
+
+
+@asynccontextmanager
+async def keeping_up(runtime: Runtime) -> AsyncIterator[None]:
+    """For a process that only answers: what other processes change in the accounts is noticed here too."""
+    ticker = Ticker({"accounts": Repeated(runtime.lines.refresh, timedelta(seconds=runtime.settings.tick_seconds))})
+    ticker.start()
+    try:
+        yield
+    finally:
         await ticker.stop(_FINISH_WORK)
 
 

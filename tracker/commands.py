@@ -63,6 +63,8 @@ async def serve(settings: Settings, given: argparse.Namespace) -> int:
                 else "at work; messages wait: no channel is configured"
             )
         if given.role in ("all", "web"):
+            if given.role == "web":
+                await stack.enter_async_context(bootstrap.keeping_up(runtime))
             say(f"listening on http://{settings.listen}")
             say(await _how_to_get_in(runtime.house, settings))
         await bootstrap.until_asked_to_stop(runtime.stopping)
@@ -83,7 +85,7 @@ async def migrate(settings: Settings, _given: argparse.Namespace) -> int:
     async with _any_database(settings) as url:
         applied = await bootstrap.bring_up_to_date(settings, url)
         async with await Database.open(url, settings.database_schema, max_size=1) as db, db.transaction() as conn:
-            await shops.ensure(conn, settings.shop, RealClock().now())
+            await shops.ensure(conn, settings.shop, settings.shop_given, RealClock().now())
     say("\n".join(applied) if applied else "the schema is up to date")
     return 0
 

@@ -10,11 +10,14 @@ from urllib.parse import urlsplit
 import asyncpg
 import msgspec
 
+from carriers import registry
 from sql import migrate
 from sql.connection import Connection
 from tracker import bootstrap
 from tracker.actions import access, data_key
 from tracker.actions.data_key import OtherMasterKey
+from tracker.domain.errors import NotFound
+from tracker.lines import has_credentials, missing_settings
 from tracker.settings import CarrierSettings, Settings, SettingsWrong
 from tracker.store import board
 from tracker.store.board import AccountState
@@ -33,10 +36,23 @@ class Check(msgspec.Struct, frozen=True):
 
 async def examine(settings: Settings) -> list[Check]:
     """Look at everything, even where an earlier look has failed."""
-    checks = [check async for check in _database(settings)]
-    checks += [_public_url(settings), _shop(settings), *_carriers(settings)]
-    checks += [await _mail(settings), _sms(settings)]
+    with_console = await _with_console(settings)
+    checks = [check async for check in _database(with_console)]
+    checks += [_public_url(settings), _shop(with_console), *_carriers(with_console)]
+    checks += [await _mail(with_console), _sms(with_console)]
     return checks
+
+
+async def _with_console(settings: Settings) -> Settings:
+    """The settings with what is kept in the console; as they are where that cannot be read, which a check will tell."""
+    url = bootstrap.running_database_url(settings)
+    if url is None:
+        return settings
+    try:
+        async with asyncio.timeout(_PATIENCE), await Database.open(url, settings.database_schema, max_size=1) as db:
+            return await bootstrap.with_console(settings, db)
+    except (OSError, asyncpg.PostgresError, SettingsWrong, NotFound):
+        return settings
 
 
 async def _database(settings: Settings) -> AsyncIterator[Check]:
@@ -133,7 +149,9 @@ def _carriers(settings: Settings) -> list[Check]:
 
 
 def _account(one: CarrierSettings) -> Check:
-    missing = bootstrap.missing_settings(one)
+    missing = missing_settings(one, registry.card(one.carrier))
+    if missing and not has_credentials(one):
+        return Check("missing", f"carrier {one.carrier}", f"no account yet, only its address: {', '.join(missing)}")
     if missing:
         return Check("wrong", f"carrier {one.carrier}", f"account {one.account} needs {', '.join(missing)}")
     where = one.values.get("base_url", "its own address")

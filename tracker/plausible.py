@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from typing import Final
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
@@ -14,6 +14,8 @@ from babel.core import get_global
 from email_validator import EmailNotValidError, validate_email
 
 _UNWRITTEN: Final = re.compile(r"[\s\x00-\x20\x7f\"<>\\^`{|}]")  # what no address on the web holds as it is
+_LABEL: Final = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
+_NAME: Final = re.compile(r"[a-z0-9_-]{1,40}")
 _WEB: Final = ("http", "https")
 _NO_COUNTRY: Final = "ZZ"  # CLDR's word for an unknown one
 
@@ -87,6 +89,19 @@ def time_zone(text: str) -> str | None:
     if text in available_timezones():
         return None
     return f"{text!r} is no time zone: give its IANA name, such as Europe/Madrid"
+
+
+def host(text: str) -> bool:
+    """Whether this is the name or the address of a machine."""
+    try:
+        return bool(ip_address(text))
+    except ValueError:
+        return len(text) <= 253 and all(_LABEL.fullmatch(label) for label in text.removesuffix(".").split("."))
+
+
+def name(text: str) -> bool:
+    """Whether this may be the short name of something of ours."""
+    return bool(_NAME.fullmatch(text))
 
 
 def line(text: str) -> str | None:

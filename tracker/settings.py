@@ -91,9 +91,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     smtp_connections: Annotated[int, Meta(ge=1, le=64)] = 4
     log_format: Annotated[str, Meta(pattern="^(json|console)$")] = "json"
     log_level: Annotated[str, Meta(pattern="^(DEBUG|INFO|WARNING|ERROR)$")] = "INFO"
+    allow_private_addresses: bool = False  # whether the console may name machines of private networks
     tick_seconds: Annotated[float, Meta(gt=0, le=60)] = 1.0
     drain_seconds: Annotated[float, Meta(ge=0, le=60)] = 2.0
     shop: ShopSettings = ShopSettings()
+    shop_given: frozenset[str] = frozenset()  # what of the shop is said here, and so not in the console
     twilio: TwilioSettings = TwilioSettings()
     carriers: tuple[CarrierSettings, ...] = ()
 
@@ -132,8 +134,11 @@ def load(
     table = _read_file(file or Path(given.get("TRACKER_CONFIG", "tracker.toml")), mistakes, required=file is not None)
     _lay_over(table, given, carriers, mistakes)
     accounts = tuple(_accounts(table.pop("carriers", {}), carriers, mistakes))
+    shop_given = frozenset(table["shop"]) if isinstance(table.get("shop"), dict) else frozenset()
     sections = {name: _struct(kind, table.pop(name, {}), f"{name}.", mistakes) for name, kind in _SECTIONS.items()}
-    settings = _struct(Settings, table, "", mistakes, ready={"carriers": accounts, **sections})
+    settings = _struct(
+        Settings, table, "", mistakes, ready={"carriers": accounts, "shop_given": shop_given, **sections}
+    )
     if isinstance(settings, Settings):
         if "public_url" not in table:  # links lead to where we listen, until somebody says how we are reached
             host = "127.0.0.1" if settings.host in _EVERYWHERE else settings.host
@@ -161,7 +166,7 @@ def _paths(carriers: Mapping[str, frozenset[str]]) -> Iterator[tuple[str, ...]]:
         if field.name in _SECTIONS:
             for inner in msgspec.structs.fields(_SECTIONS[field.name]):
                 yield (field.name, inner.name)
-        elif field.name != "carriers":
+        elif field.name not in ("carriers", "shop_given"):
             yield (field.name,)
     for code, names in carriers.items():
         for name in names:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import re
+import socket
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -38,6 +40,9 @@ class Relay(msgspec.Struct, frozen=True, kw_only=True):
     idle_seconds: float = 60.0
     connect_seconds: float = 10.0
     command_seconds: float = 30.0
+    dial: Callable[[str, int], Awaitable[socket.socket]] | None = (
+        None  # who connects, where not every host may be reached
+    )
     body_seconds: float = 120.0  # giving up on the last answer too early makes duplicates
 
     def __repr__(self) -> str:
@@ -182,9 +187,11 @@ class Email:
 
     async def _connect(self) -> _Line:
         relay = self._relay
+        line = await self._dialled() if relay.dial else None
         smtp = aiosmtplib.SMTP(
             hostname=relay.host,
-            port=relay.port,
+            port=None if line else relay.port,
+            sock=line,
             username=relay.username,
             password=relay.password,
             local_hostname=relay.hello_name,
@@ -202,6 +209,14 @@ class Email:
         except aiosmtplib.SMTPException as error:  # no STARTTLS, no way to log in: somebody has to mend the settings
             raise SendFailed(FailureClass.ACCOUNT, error.message) from None
         return _Line(smtp)
+
+    async def _dialled(self) -> socket.socket:
+        assert self._relay.dial is not None
+        try:
+            async with asyncio.timeout(self._relay.connect_seconds):
+                return await self._relay.dial(self._relay.host, self._relay.port)
+        except OSError as error:
+            raise SendFailed(FailureClass.TRANSPORT, f"no connection: {_without_addresses(str(error))}") from None
 
     def _kept_line(self) -> _Line | None:
         now = asyncio.get_running_loop().time()

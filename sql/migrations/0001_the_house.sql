@@ -73,6 +73,19 @@ create table data_key (
     wrapped_at timestamptz not null
 );
 
+-- Accounts that were given in the console: what a carrier, a mail relay or an SMS gateway knows the shop by. Accounts of
+-- the configuration stand beside them and win.
+create table account (
+    shop_id bigint not null references shop,
+    kind text not null check (kind in ('carrier', 'mail', 'sms')),
+    code text not null, -- the carrier's code, else smtp or twilio
+    name text not null, -- default, north
+    sealed bytea not null, -- AES-GCM: its values as JSON
+    changed_at timestamptz not null,
+    changed_by text not null,
+    primary key (shop_id, kind, code, name)
+);
+
 -- Links that open one thing for whoever holds them; only the token's hash is kept.
 create table capability (
     token_hash bytea primary key,

@@ -3,14 +3,21 @@
 select id from shop where code = $1
 
 -- name: ensure_shop(code, name, country, language, time_zone, sender_email, reply_email, phone, website, now)
--- The shop of the configuration: made at the first start, brought up to date at later ones.
+-- A shop as it is made at the first start; one that is there already stays as it is.
 insert into shop (code, name, country, language, time_zone, sender_email, reply_email, phone, website, created_at)
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-on conflict (code) do update
-set name = excluded.name, country = excluded.country, language = excluded.language, time_zone = excluded.time_zone,
-    sender_email = excluded.sender_email, reply_email = excluded.reply_email, phone = excluded.phone,
-    website = excluded.website
+on conflict (code) do update set code = excluded.code
 returning id
+
+-- name: shop_details(id)
+-- What customers read and answer to.
+select name, country, language, time_zone, sender_email, reply_email, phone, website from shop where id = $1
+
+-- name: set_shop(id, name, country, language, time_zone, sender_email, reply_email, phone, website)
+-- The shop as it is from now on.
+update shop
+set name = $2, country = $3, language = $4, time_zone = $5, sender_email = $6, reply_email = $7, phone = $8, website = $9
+where id = $1
 
 -- name: shop(id)
 -- What registration needs of a shop.

@@ -11,6 +11,7 @@ from aiohttp import web
 from tracker.actions.deciding import House
 from tracker.actions.group_commit import GroupCommit
 from tracker.actions.intake import Observation, Taken
+from tracker.settings import Settings
 from tracker.web.peer import Network
 
 
@@ -25,6 +26,7 @@ class Services(msgspec.Struct, frozen=True):
     public_url: str
     is_stopping: Callable[[], bool]
     trusted_proxies: tuple[Network, ...] = ()
+    settings: Settings = Settings()
     api_calls_per_minute: int = 600
 
     def tracking_url(self, shipment_id: int, link_version: int) -> str:
