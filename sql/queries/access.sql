@@ -23,16 +23,48 @@ where id = $1
 -- What registration needs of a shop.
 select id, country, language, time_zone from shop where id = $1
 
--- name: insert_key(shop_id, key_id, secret_hash, label, scopes)
+-- name: clock()
+-- The database's clock, by which keys expire.
+select clock_timestamp()
+
+-- name: insert_key(shop_id, key_id, secret_hash, label, scopes, expires_at)
 -- An API key; of its secret only a hash is kept.
-insert into api_key (shop_id, key_id, secret_hash, label, scopes, created_at) values ($1, $2, $3, $4, $5, clock_timestamp())
+insert into api_key (shop_id, key_id, secret_hash, label, scopes, expires_at, created_at)
+values ($1, $2, $3, $4, $5, $6, clock_timestamp())
+returning id
 
 -- name: find_key(key_id)
--- A key that may be used now.
-select k.id, k.shop_id, k.secret_hash, k.scopes, s.code as shop
+-- A key that may be used now, and whether its use in this minute is still to be noted.
+select k.id, k.shop_id, k.secret_hash, k.scopes, s.code as shop,
+       k.last_used_at is null or k.last_used_at < clock_timestamp() - interval '1 minute' as is_use_unknown
 from api_key k
 join shop s on s.id = k.shop_id
 where k.key_id = $1 and k.revoked_at is null and (k.expires_at is null or k.expires_at > clock_timestamp())
+
+-- name: note_use(id)
+-- A key was used; whoever else is just noting that need not wait for it.
+update api_key
+set last_used_at = clock_timestamp()
+where id = (select id from api_key where id = $1 for no key update skip locked)
+
+-- name: keys(shop_id)
+-- A shop's keys, the newest first.
+select id, key_id as name, label, scopes, created_at, expires_at, last_used_at, revoked_at
+from api_key
+where shop_id = $1
+order by id desc
+
+-- name: lock_key(id)
+-- Two people do not replace one key at once.
+select id from api_key where id = $1 for no key update
+
+-- name: expire_key(id, overlap)
+-- A key that was replaced ends, unless it ends sooner.
+update api_key set expires_at = least(expires_at, clock_timestamp() + $2::interval) where id = $1
+
+-- name: revoke_key(id)
+-- A key is accepted no more.
+update api_key set revoked_at = clock_timestamp() where id = $1
 
 -- name: insert_partner(shop_id, code, name)
 -- Somebody who pushes to us.

@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,11 +15,12 @@ from aiohttp import ClientResponse, web
 from aiohttp.test_utils import TestClient
 
 from tracker.actions import access
+from tracker.actions.access import Scope
 from tracker.web.services import Services
 
 Client = TestClient[web.Request, web.Application]
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
-EVERYTHING = ["read", "shipments:write", "incidents:write", "returns:write"]
+EVERYTHING = list(Scope)
 PARCEL: dict[str, Any] = {
     "carrier": "correos",
     "tracking_number": "PQ4F6C0712345610128010A",
@@ -146,9 +147,9 @@ def event(at: str = "2026-03-03T10:00:00+01:00", **changed: object) -> dict[str,
     return said | changed
 
 
-async def key_of(services: Services, shop: str = "north", scopes: list[str] = EVERYTHING) -> str:
+async def key_of(services: Services, shop: str = "north", scopes: Sequence[str] = EVERYTHING) -> str:
     async with services.house.db.connection() as conn:
-        return await access.create_key(conn, shop, "tests", scopes)
+        return await access.create_key(conn, shop, "tests", list(scopes))
 
 
 async def partner_of(services: Services, client: Client) -> Pusher:

@@ -8,7 +8,7 @@ import msgspec
 from aiohttp import hdrs, web
 
 from tracker.web import assets
-from tracker.web.api import changes, docs, incidents, notices, openapi, returns, shipments
+from tracker.web.api import changes, docs, incidents, keys, notices, openapi, returns, shipments
 from tracker.web.api.endpoint import Endpoint, handler_of
 from tracker.web.api.quota import QUOTAS, Quotas, add_headers
 from tracker.web.services import SERVICES
@@ -19,6 +19,7 @@ ENDPOINTS: Final[list[Endpoint]] = [
     *notices.ENDPOINTS,
     *returns.ENDPOINTS,
     *changes.ENDPOINTS,
+    *keys.ENDPOINTS,
 ]
 
 

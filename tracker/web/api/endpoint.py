@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 import inspect
 from collections.abc import Awaitable, Callable
-from enum import StrEnum
 from typing import Any, Final, get_type_hints
 
 import msgspec
@@ -14,24 +13,18 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from tracker.actions import access
-from tracker.actions.access import Caller
+from tracker.actions.access import Caller, Scope
+from tracker.actions.audit import Author
 from tracker.web.api.given import MOST_DIGITS, number_of, read_body, read_query
 from tracker.web.api.paging import Cursors, Page
 from tracker.web.api.quota import QUOTAS
-from tracker.web.errors import Problem
+from tracker.web.errors import REQUEST_ID, Problem
 from tracker.web.services import SERVICES, Services
+
+__all__ = ["PREFIX", "Answer", "Call", "Endpoint", "Scope", "endpoint", "handler_of"]
 
 PREFIX: Final = "/api/v1"
 _PATIENCE: Final = 25.0  # seconds, after which a caller is better off with a 503 than with more waiting
-
-
-class Scope(StrEnum):
-    """What an API key may do."""
-
-    READ = "read"
-    SHIPMENTS_WRITE = "shipments:write"
-    INCIDENTS_WRITE = "incidents:write"
-    RETURNS_WRITE = "returns:write"
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -49,6 +42,11 @@ class Call(msgspec.Struct, frozen=True):
     def actor(self) -> str:
         """Who did it, as it stands on timelines."""
         return f"api_key:{self.caller.key_id}"
+
+    @property
+    def author(self) -> Author:
+        """Who did it, as it stands in the audit."""
+        return Author(actor=self.actor, shop_id=self.shop_id, request_id=self.request[REQUEST_ID])
 
     def cursors(self, name: str) -> Cursors:
         """The cursors of one of the caller's lists."""
