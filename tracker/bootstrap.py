@@ -18,6 +18,7 @@ from urllib.parse import unquote, urlsplit
 import asyncpg
 import msgspec
 from aiohttp import web
+from asyncpg.exceptions import ClientConfigurationError
 
 from carriers import registry
 from carriers.http import open_session
@@ -240,9 +241,28 @@ async def with_console(settings: Settings, db: Database) -> Settings:
     return msgspec.structs.replace(accounts.merged(settings, kept), shop=shop)
 
 
+class DatabaseAway(Exception):
+    """The database cannot be used now; the message says where it was looked for, why not, and what to do."""
+
+
+async def connect(url: str, patience: float = 30.0) -> asyncpg.Connection:
+    """One connection, waited for `patience` seconds. Raises DatabaseAway, SettingsWrong."""
+    try:
+        return await asyncpg.connect(url, timeout=patience)
+    except ClientConfigurationError as mistake:
+        raise SettingsWrong([f"database_url (TRACKER_DATABASE_URL) cannot be used: {mistake}"]) from mistake
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as away:
+        parts = urlsplit(url)
+        reason = str(away) or f"no answer within {patience:g} seconds"
+        raise DatabaseAway(
+            f"the database {parts.path.lstrip('/')} on {parts.netloc.rpartition('@')[2] or 'this machine'} cannot be"
+            f" used: {reason}. Start it, or correct database_url (TRACKER_DATABASE_URL); `tracker doctor` looks again"
+        ) from away
+
+
 async def bring_up_to_date(settings: Settings, url: str) -> list[str]:
-    """Migrate as the owner, and let the application role in. Returns the migrations applied."""
-    connection = await asyncpg.connect(settings.database_owner_url or url)
+    """Migrate as the owner, and let the application role in. Returns the migrations applied. Raises DatabaseAway."""
+    connection = await connect(settings.database_owner_url or url)
     try:
         applied = await migrate.migrate(connection, settings.database_schema)
         role = urlsplit(url).username
@@ -255,7 +275,7 @@ async def bring_up_to_date(settings: Settings, url: str) -> list[str]:
 
 async def refuse_outdated(settings: Settings, url: str) -> None:
     """For commands that only use the database. Raises MigrationError where it is not up to date, and says what to do."""
-    connection = await asyncpg.connect(url)
+    connection = await connect(url)
     try:
         waiting = await migrate.pending(connection, settings.database_schema)
     finally:

@@ -184,7 +184,15 @@ def _run(command: Command, settings: Settings, given: argparse.Namespace) -> int
         return _ended(2, *wrong.mistakes)
     except (commands.UsedWrongly, ClientConfigurationError) as mistake:
         return _ended(2, mistake)
-    except (NotFound, FieldsWrong, RuleRefused, MigrationError, EmbeddedPostgresError, AddressUnusable) as refusal:
+    except (
+        NotFound,
+        FieldsWrong,
+        RuleRefused,
+        MigrationError,
+        EmbeddedPostgresError,
+        AddressUnusable,
+        bootstrap.DatabaseAway,
+    ) as refusal:
         return _ended(1, refusal)
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as away:
         return _ended(1, f"{type(away).__name__}: {away}")

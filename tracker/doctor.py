@@ -3,33 +3,41 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+import tempfile
+from collections.abc import AsyncIterator, Iterator, Mapping
+from pathlib import Path
+from stat import S_IROTH
 from typing import Literal
 from urllib.parse import urlsplit
 
+import aiohttp
 import asyncpg
 import msgspec
 
 from carriers import registry
 from sql import migrate
 from sql.connection import Connection
-from tracker import bootstrap
+from tracker import bootstrap, listening, plausible
 from tracker.actions import access, data_key
 from tracker.actions.data_key import OtherMasterKey
 from tracker.domain.errors import NotFound
 from tracker.lines import has_credentials, missing_settings
-from tracker.settings import CarrierSettings, Settings, SettingsWrong
+from tracker.settings import CarrierSettings, Settings, SettingsWrong, ShopSettings
 from tracker.store import board
 from tracker.store.board import AccountState
 from tracker.store.db import Database
 
 _PATIENCE = 5.0  # seconds for one connection
+_RELAY = "correct smtp_url (TRACKER_SMTP_URL): smtps:// speaks TLS from the first byte, smtp:// after STARTTLS"
 
 
 class Check(msgspec.Struct, frozen=True):
-    """One thing looked at. `missing` is a choice not made yet, `wrong` keeps the service from working."""
+    """One thing looked at. `missing` is a choice not made yet, `wrong` keeps the service from working.
 
-    verdict: Literal["ok", "missing", "wrong"]
+    `warning` is what works and should not stay as it is.
+    """
+
+    verdict: Literal["ok", "missing", "warning", "wrong"]
     subject: str
     says: str
 
@@ -38,7 +46,8 @@ async def examine(settings: Settings) -> list[Check]:
     """Look at everything, even where an earlier look has failed."""
     with_console = await _with_console(settings)
     checks = [check async for check in _database(with_console)]
-    checks += [_public_url(settings), _shop(with_console), *_carriers(with_console)]
+    checks += _secret_files(settings)
+    checks += [await _listen(settings), _public_url(settings), _shop(with_console), *_carriers(with_console)]
     checks += [await _mail(with_console), _sms(with_console)]
     return checks
 
@@ -51,21 +60,19 @@ async def _with_console(settings: Settings) -> Settings:
     try:
         async with asyncio.timeout(_PATIENCE), await Database.open(url, settings.database_schema, max_size=1) as db:
             return await bootstrap.with_console(settings, db)
-    except (OSError, asyncpg.PostgresError, SettingsWrong, NotFound):
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, SettingsWrong, NotFound):
         return settings
 
 
 async def _database(settings: Settings) -> AsyncIterator[Check]:
     url = bootstrap.running_database_url(settings)
     if url is None:
-        yield Check(
-            "ok", "database", f"embedded in {settings.data_directory}, not running now; `tracker serve` starts it"
-        )
+        yield _embedded(settings.data_directory)
         return
     try:
-        connection = await asyncio.wait_for(asyncpg.connect(url), _PATIENCE)
-    except (OSError, asyncpg.PostgresError, TimeoutError) as away:
-        yield Check("wrong", "database", f"cannot be reached: {away}; check TRACKER_DATABASE_URL and that it runs")
+        connection = await bootstrap.connect(url, _PATIENCE)
+    except (bootstrap.DatabaseAway, SettingsWrong) as away:
+        yield Check("wrong", "database", str(away))
         return
     try:
         version = connection.get_server_version()
@@ -82,6 +89,52 @@ async def _database(settings: Settings) -> AsyncIterator[Check]:
                     yield _unasked(account)
     except asyncpg.PostgresError:
         yield Check("missing", "switches", "the schema is not there yet: `tracker migrate`")
+
+
+def _embedded(directory: Path) -> Check:
+    """Whether the embedded database can be kept there: tried in the nearest folder that is there already."""
+    nearest = next(one for one in (directory.absolute(), *directory.absolute().parents) if one.exists())
+    try:
+        with tempfile.TemporaryDirectory(prefix=".tracker-doctor-", dir=nearest):
+            pass
+    except OSError as refused:
+        says = f"nothing can be written in {nearest} ({refused.strerror}): give another data_directory (TRACKER_DATA_DIRECTORY)"
+        return Check("wrong", "database", says)
+    return Check("ok", "database", f"embedded in {directory}, not running now; `tracker serve` starts it")
+
+
+def _secret_files(settings: Settings) -> Iterator[Check]:
+    """Files with secrets that every user of this machine can read."""
+    kept = (*settings.secret_files, settings.data_directory / "secret_key")
+    open_to_all = [str(path) for path in kept if path.is_file() and path.stat().st_mode & S_IROTH]
+    if open_to_all:
+        says = f"every user of this machine can read {', '.join(open_to_all)}: chmod o= {' '.join(open_to_all)}"
+        yield Check("warning", "secret files", says)
+
+
+async def _listen(settings: Settings) -> Check:
+    try:
+        listening.refuse_unusable(settings.host, settings.port, "listen (TRACKER_LISTEN)")
+    except listening.AddressInUse as taken:
+        if await _is_ours(settings):
+            return Check("ok", "listen", f"the service answers on {settings.listen}")
+        return Check("wrong", "listen", str(taken))
+    except listening.AddressUnusable as unusable:
+        return Check("wrong", "listen", str(unusable))
+    return Check("ok", "listen", f"{settings.listen} is free")
+
+
+async def _is_ours(settings: Settings) -> bool:
+    """Whether who listens there is the service."""
+    host = "127.0.0.1" if settings.host == "0.0.0.0" else settings.host  # noqa: S104 - only compared
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_PATIENCE)) as session,
+            session.get(f"http://{host}:{settings.port}/livez") as answer,
+        ):
+            return bool(msgspec.json.decode(await answer.read()) == {"status": "alive"})
+    except (aiohttp.ClientError, TimeoutError, msgspec.DecodeError):
+        return False
 
 
 async def _secret_key(conn: Connection, settings: Settings) -> Check:
@@ -136,9 +189,20 @@ def _public_url(settings: Settings) -> Check:
 
 
 def _shop(settings: Settings) -> Check:
-    if settings.shop.sender_email.endswith(".example"):
-        return Check("missing", "shop", "set [shop] name, sender_email and reply_email: messages go out in its name")
-    return Check("ok", "shop", f"{settings.shop.name}, writes as {settings.shop.sender_email}")
+    shop = settings.shop
+    unset = [f"name is still {shop.name!r}"] if shop.name == ShopSettings().name else []
+    addresses = {"sender_email": shop.sender_email, "reply_email": shop.reply_email}
+    unset += [
+        f"{name} {address} is an example address, which no mail reaches"
+        for name, address in addresses.items()
+        if plausible.is_example(address)
+    ]
+    if unset:
+        says = (
+            f"{'; '.join(unset)}: messages go out in the shop's name, set [shop] in tracker.toml (or TRACKER_SHOP_...)"
+        )
+        return Check("missing", "shop", says)
+    return Check("ok", "shop", f"{shop.name}, writes as {shop.sender_email}")
 
 
 def _carriers(settings: Settings) -> list[Check]:
@@ -164,11 +228,25 @@ async def _mail(settings: Settings) -> Check:
     parts = urlsplit(settings.smtp_url)
     host, port = parts.hostname or "localhost", parts.port or (465 if parts.scheme == "smtps" else 587)
     try:
-        _, writer = await asyncio.wait_for(asyncio.open_connection(host, port), _PATIENCE)
-    except (OSError, TimeoutError) as away:
-        return Check("wrong", "mail", f"{host}:{port} cannot be reached: {away}")
-    writer.close()
+        greeting = await asyncio.wait_for(_greeting(host, port, tls=parts.scheme == "smtps"), _PATIENCE)
+    except (OSError, TimeoutError, ValueError, asyncio.IncompleteReadError) as away:
+        reason = str(away) or f"no answer within {_PATIENCE:g} seconds"
+        return Check("wrong", "mail", f"{host}:{port} cannot be reached as a relay: {reason}; {_RELAY}")
+    if not greeting.startswith(b"220"):
+        heard = greeting.decode(errors="replace").strip()[:80]
+        return Check("wrong", "mail", f"{host}:{port} greets with {heard!r}, which no SMTP server does; {_RELAY}")
     return Check("ok", "mail", f"{host}:{port} answers")
+
+
+async def _greeting(host: str, port: int, *, tls: bool) -> bytes:
+    """The first line of whoever listens there. Raises OSError, ValueError for a line without end, IncompleteReadError."""
+    reader, writer = await asyncio.open_connection(host, port, ssl=tls or None)
+    try:
+        return await reader.readuntil(b"\n")
+    except asyncio.LimitOverrunError as endless:
+        raise ValueError("it does not stop talking") from endless
+    finally:
+        writer.close()
 
 
 def _sms(settings: Settings) -> Check:

@@ -17,6 +17,7 @@ _UNWRITTEN: Final = re.compile(r"[\s\x00-\x20\x7f\"<>\\^`{|}]")  # what no addre
 _LABEL: Final = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
 _NAME: Final = re.compile(r"[a-z0-9_-]{1,40}")
 _WEB: Final = ("http", "https")
+_EXAMPLES: Final = frozenset({"example.com", "example.net", "example.org"})
 _NO_COUNTRY: Final = "ZZ"  # CLDR's word for an unknown one
 
 
@@ -107,3 +108,14 @@ def name(text: str) -> bool:
 def line(text: str) -> str | None:
     """Words that stand on one line, as in the sender of a mail."""
     return None if text.isprintable() and text.strip() else "must be words on one line, without control characters"
+
+
+def credential(text: str | None) -> str | None:
+    """What is sent in a header or a form as it stands: nothing, or characters on one line."""
+    return None if text is None or text.isprintable() else "holds a line break or another control character: remove it"
+
+
+def is_example(address: str) -> bool:
+    """Whether this mail address is of a domain kept for examples (RFC 2606), which no mail reaches."""
+    domain = address.rpartition("@")[2].lower()
+    return domain.rpartition(".")[2] == "example" or domain in _EXAMPLES

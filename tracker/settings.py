@@ -26,6 +26,7 @@ _SECRETS: Final = frozenset(
     {"database_url", "database_owner_url", "secret_key", "old_secret_key", "smtp_url", "auth_token"}
 )
 _EVERYWHERE: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - to be told from the others, not to be listened on
+_SCHEMA: Final = r"^(?!pg_|information_schema\Z|public\Z)[a-z][a-z0-9_]{0,40}\Z"  # none of PostgreSQL's or everybody's
 _OUTSIDE: Final = frozenset({"TRACKER_CONFIG"})  # read before the settings: where the file is
 
 
@@ -80,7 +81,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     data_directory: Path = Path("data")
     database_url: str | None = None
     database_owner_url: str | None = None
-    database_schema: Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,40}\\Z")] = "tracker"
+    database_schema: Annotated[str, Meta(pattern=_SCHEMA)] = "tracker"
     secret_key: str | None = None
     old_secret_key: str | None = None  # for `tracker secrets rewrap` alone
     listen: Annotated[str, Meta(pattern=r"^[^:/]+:[0-9]{1,5}\Z")] = "127.0.0.1:8080"
@@ -92,12 +93,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_format: Annotated[str, Meta(pattern="^(json|console)$")] = "json"
     log_level: Annotated[str, Meta(pattern="^(DEBUG|INFO|WARNING|ERROR)$")] = "INFO"
     allow_private_addresses: bool = False  # whether the console may name machines of private networks
-    tick_seconds: Annotated[float, Meta(gt=0, le=60)] = 1.0
+    tick_seconds: Annotated[float, Meta(ge=0.05, le=60)] = 1.0
     drain_seconds: Annotated[float, Meta(ge=0, le=60)] = 2.0
     shop: ShopSettings = ShopSettings()
     shop_given: frozenset[str] = frozenset()  # what of the shop is said here, and so not in the console
     twilio: TwilioSettings = TwilioSettings()
     carriers: tuple[CarrierSettings, ...] = ()
+    secret_files: tuple[Path, ...] = ()  # where secrets were read from; no setting of its own
 
     def __repr__(self) -> str:
         return "Settings(...)"
@@ -131,13 +133,19 @@ def load(
     """
     given = dict(os.environ if environment is None else environment)
     mistakes: list[str] = []
-    table = _read_file(file or Path(given.get("TRACKER_CONFIG", "tracker.toml")), mistakes, required=file is not None)
+    named = file or (Path(given["TRACKER_CONFIG"]) if "TRACKER_CONFIG" in given else None)
+    table = _read_file(named or Path("tracker.toml"), mistakes, required=named is not None)
     _lay_over(table, given, carriers, mistakes)
+    secret_files = tuple(_secret_files(table))
     accounts = tuple(_accounts(table.pop("carriers", {}), carriers, mistakes))
     shop_given = frozenset(table["shop"]) if isinstance(table.get("shop"), dict) else frozenset()
     sections = {name: _struct(kind, table.pop(name, {}), f"{name}.", mistakes) for name, kind in _SECTIONS.items()}
     settings = _struct(
-        Settings, table, "", mistakes, ready={"carriers": accounts, "shop_given": shop_given, **sections}
+        Settings,
+        table,
+        "",
+        mistakes,
+        ready={"carriers": accounts, "shop_given": shop_given, "secret_files": secret_files, **sections},
     )
     if isinstance(settings, Settings):
         if "public_url" not in table:  # links lead to where we listen, until somebody says how we are reached
@@ -166,7 +174,7 @@ def _paths(carriers: Mapping[str, frozenset[str]]) -> Iterator[tuple[str, ...]]:
         if field.name in _SECTIONS:
             for inner in msgspec.structs.fields(_SECTIONS[field.name]):
                 yield (field.name, inner.name)
-        elif field.name not in ("carriers", "shop_given"):
+        elif field.name not in ("carriers", "shop_given", "secret_files"):
             yield (field.name,)
     for code, names in carriers.items():
         for name in names:
@@ -176,7 +184,7 @@ def _paths(carriers: Mapping[str, frozenset[str]]) -> Iterator[tuple[str, ...]]:
 def _read_file(path: Path, mistakes: list[str], *, required: bool) -> dict[str, Any]:
     if not path.is_file():
         if required:
-            mistakes.append(f"{path}: there is no such file")
+            mistakes.append(f"{path}: there is no such file; it was named with --config or TRACKER_CONFIG")
         return {}
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
@@ -233,7 +241,7 @@ def _struct(
             continue
         try:
             values[name] = msgspec.convert(value, fields[name].type, strict=False, dec_hook=_path)
-        except msgspec.ValidationError as mistake:
+        except (msgspec.ValidationError, UnicodeEncodeError) as mistake:  # the latter: bytes that are no text
             mistakes.append(f"{prefix}{name}: {mistake}")
     return kind(**values)
 
@@ -258,6 +266,15 @@ def _from_files(table: Mapping[str, Any], prefix: str, mistakes: list[str]) -> d
         except (OSError, ValueError) as mistake:
             mistakes.append(f"{prefix}{name}: {mistake}")
     return values
+
+
+def _secret_files(table: Mapping[str, Any]) -> Iterator[Path]:
+    """Every file that is named in place of a secret, in any section."""
+    for name, value in table.items():
+        if isinstance(value, dict):
+            yield from _secret_files(value)
+        elif name.endswith("_file") and isinstance(value, str):
+            yield Path(value)
 
 
 def _accounts(table: Any, carriers: Mapping[str, frozenset[str]], mistakes: list[str]) -> Iterator[CarrierSettings]:
@@ -325,7 +342,13 @@ def _contradictions(settings: Settings) -> Iterator[str]:
     for name, key in (("secret_key", settings.secret_key), ("old_secret_key", settings.old_secret_key)):
         if key is not None and len(key) < 32:
             yield f"{name}: at least 32 characters"
-    twilio = settings.twilio
+    yield from _twilio_mistakes(settings.twilio)
+
+
+def _twilio_mistakes(twilio: TwilioSettings) -> Iterator[str]:
+    for name in ("account_sid", "auth_token", "sender"):
+        if (wrong := plausible.credential(getattr(twilio, name))) is not None:
+            yield f"twilio.{name}: {wrong}"
     if twilio.account_sid is not None and (twilio.auth_token is None or twilio.sender is None):
         yield "twilio: account_sid needs auth_token and sender beside it"
 
@@ -350,7 +373,8 @@ def _shop_mistakes(shop: ShopSettings) -> Iterator[str]:
 def _carrier_mistakes(accounts: tuple[CarrierSettings, ...]) -> Iterator[str]:
     for one in accounts:
         for name, value in one.values.items():
-            if name in ("base_url", "auth_url") and (wrong := plausible.address(value)) is not None:
+            wrong = plausible.address(value) if name in ("base_url", "auth_url") else plausible.credential(value)
+            if wrong is not None:
                 yield f"carriers.{one.carrier}.{name}: {wrong}"
             elif name == "calls_per_day" and not value.isdecimal():
                 yield f"carriers.{one.carrier}.calls_per_day: a whole number"

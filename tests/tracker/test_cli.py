@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.ports import free_port
 from tracker import logs
 from tracker.cli import main
 
@@ -104,6 +105,23 @@ def test_a_database_address_that_makes_no_sense_is_used_wrongly(tmp_path: Path, 
     file.write_text(f'database_url = "postgresql://localhost/x?sslmode=perhaps"\nsecret_key = "{"k" * 32}"')
     assert main(["--config", str(file), "stop-sending"]) == 2
     assert "sslmode" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", ["migrate", "serve", "stop-sending"])
+def test_a_database_that_is_away_is_named_with_what_to_do(
+    words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    file, port = tmp_path / "tracker.toml", free_port()
+    file.write_text(
+        f'database_url = "postgresql://u:hush@127.0.0.1:{port}/orders"\nsecret_key = "{"k" * 32}"\n'
+        f'listen = "127.0.0.1:{free_port()}"'
+    )
+    assert main(["--config", str(file), words]) == 1
+    said = capsys.readouterr().err
+    assert [
+        word for word in (f"127.0.0.1:{port}", "orders", "TRACKER_DATABASE_URL", "doctor") if word not in said
+    ] == []
+    assert (len(said.splitlines()), "hush" in said) == (1, False)
 
 
 def test_a_wrong_configuration_is_told_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

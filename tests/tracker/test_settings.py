@@ -152,3 +152,36 @@ def test_without_a_public_address_links_lead_to_where_we_listen(tmp_path: Path):
     assert read('listen = "0.0.0.0:80"', tmp_path).public_url == "http://127.0.0.1:80"
     both = 'listen = "127.0.0.1:8195"\npublic_url = "https://track.example"'
     assert read(both, tmp_path).public_url == "https://track.example"
+
+
+def test_a_file_that_is_named_must_be_there(tmp_path: Path):
+    for named in (tmp_path / "gone", tmp_path):
+        for given in ({"file": named}, {"environment": {"TRACKER_CONFIG": str(named)}}):
+            with pytest.raises(SettingsWrong, match="TRACKER_CONFIG"):
+                load(CARRIERS, **({"environment": {}} | given))
+
+
+@pytest.mark.parametrize("name", ["pg_catalog", "pg_mine", "information_schema", "public"])
+def test_a_schema_that_cannot_be_ours_alone_is_refused(name: str, tmp_path: Path):
+    assert "database_schema" in mistakes_of(f'database_schema = "{name}"', tmp_path)[0]
+
+
+def test_a_tick_that_leaves_no_time_for_work_is_refused(tmp_path: Path):
+    assert "tick_seconds" in mistakes_of("tick_seconds = 0.000001", tmp_path)[0]
+
+
+def test_a_credential_of_several_lines_is_refused(tmp_path: Path):
+    key = "A\\nX-Other: header"
+    text = f'[carriers.ups]\nclient_id = "{key}"\n[twilio]\naccount_sid = "a"\nsender = "b"\nauth_token = "{key}"'
+    named = {mistake.partition(":")[0] for mistake in mistakes_of(text, tmp_path)}
+    assert named == {"carriers.ups.client_id", "twilio.auth_token"}
+
+
+def test_files_that_secrets_come_from_are_known(tmp_path: Path):
+    for name in ("relay", "ups"):
+        (tmp_path / name).write_text("smtp://relay.example")
+    settings = read(
+        f'smtp_url_file = "{tmp_path}/relay"', tmp_path, TRACKER_CARRIERS_UPS_CLIENT_SECRET_FILE=str(tmp_path / "ups")
+    )
+    assert settings.secret_files == (tmp_path / "relay", tmp_path / "ups")
+    assert "secret_files: no such setting" in mistakes_of('secret_files = ["x"]', tmp_path)
