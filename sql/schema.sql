@@ -393,6 +393,16 @@ CREATE TABLE return_case (
 
 ALTER TABLE return_case ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
 
+CREATE TABLE saved_view (
+    id bigint NOT NULL,
+    staff_id bigint NOT NULL,
+    shop_id bigint NOT NULL,
+    name text NOT NULL,
+    query text NOT NULL
+);
+
+ALTER TABLE saved_view ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
+
 CREATE TABLE schedule (
     shipment_id bigint NOT NULL,
     shop_id bigint NOT NULL,
@@ -578,6 +588,8 @@ ALTER TABLE partner_secret ADD CONSTRAINT partner_secret_pkey PRIMARY KEY (id);
 ALTER TABLE recovery_code ADD CONSTRAINT recovery_code_pkey PRIMARY KEY (staff_id, code_hash);
 ALTER TABLE return_case ADD CONSTRAINT return_case_pkey PRIMARY KEY (id);
 ALTER TABLE return_case ADD CONSTRAINT return_case_shipment_id_key UNIQUE (shipment_id);
+ALTER TABLE saved_view ADD CONSTRAINT saved_view_pkey PRIMARY KEY (id);
+ALTER TABLE saved_view ADD CONSTRAINT saved_view_staff_id_shop_id_name_key UNIQUE (staff_id, shop_id, name);
 ALTER TABLE schedule ADD CONSTRAINT schedule_pkey PRIMARY KEY (shipment_id);
 ALTER TABLE shipment ADD CONSTRAINT shipment_pkey PRIMARY KEY (id);
 ALTER TABLE shipment ADD CONSTRAINT shipment_shop_id_carrier_tracking_number_order_id_key UNIQUE (shop_id, carrier, tracking_number, order_id);
@@ -603,6 +615,7 @@ CREATE UNIQUE INDEX finding_standing ON finding USING btree (shipment_id, key) W
 CREATE INDEX incident_entry_incident ON incident_entry USING btree (incident_id, id);
 CREATE INDEX incident_open ON incident USING btree (shop_id, id) WHERE (state <> ALL (ARRAY['closed'::text, 'merged'::text]));
 CREATE INDEX incident_shop ON incident USING btree (shop_id, id);
+CREATE INDEX incident_urgency ON incident USING btree (shop_id, array_position(ARRAY['critical'::text, 'high'::text, 'medium'::text, 'low'::text], severity), COALESCE(promised_update_at, 'infinity'::timestamp with time zone), id) WHERE (state <> ALL (ARRAY['resolved'::text, 'closed'::text, 'merged'::text]));
 CREATE INDEX message_due ON message USING btree (channel, due_at) WHERE (state = 'queued'::text);
 CREATE INDEX message_sending ON message USING btree (channel) WHERE (state = 'sending'::text);
 CREATE INDEX message_shop ON message USING btree (shop_id, id);
@@ -653,6 +666,8 @@ ALTER TABLE recovery_code ADD CONSTRAINT recovery_code_staff_id_fkey FOREIGN KEY
 ALTER TABLE return_case ADD CONSTRAINT return_case_replacement_id_fkey FOREIGN KEY (replacement_id) REFERENCES shipment(id);
 ALTER TABLE return_case ADD CONSTRAINT return_case_shipment_id_fkey FOREIGN KEY (shipment_id) REFERENCES shipment(id);
 ALTER TABLE return_case ADD CONSTRAINT return_case_shop_id_fkey FOREIGN KEY (shop_id) REFERENCES shop(id);
+ALTER TABLE saved_view ADD CONSTRAINT saved_view_shop_id_fkey FOREIGN KEY (shop_id) REFERENCES shop(id);
+ALTER TABLE saved_view ADD CONSTRAINT saved_view_staff_id_fkey FOREIGN KEY (staff_id) REFERENCES staff(id);
 ALTER TABLE schedule ADD CONSTRAINT schedule_shipment_id_fkey FOREIGN KEY (shipment_id) REFERENCES shipment(id);
 ALTER TABLE shipment ADD CONSTRAINT shipment_contact_id_fkey FOREIGN KEY (contact_id) REFERENCES contact(id);
 ALTER TABLE shipment ADD CONSTRAINT shipment_order_id_fkey FOREIGN KEY (order_id) REFERENCES customer_order(id);

@@ -309,6 +309,9 @@ create table incident (
     constraint nothing_open_without_a_next_moment check (state in ('closed', 'merged') or next_moment_at is not null)
 );
 create index incident_shop on incident (shop_id, id);
+create index incident_urgency on incident (
+    shop_id, array_position(array['critical', 'high', 'medium', 'low'], severity),
+    coalesce(promised_update_at, 'infinity'), id) where state not in ('resolved', 'closed', 'merged');
 create index incident_open on incident (shop_id, id) where state not in ('closed', 'merged');
 
 create table finding (

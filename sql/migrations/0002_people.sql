@@ -26,6 +26,16 @@ create table staff_role (
     check ((role = 'partner') = (partner_id is not null))
 );
 
+-- Filters of the queue that somebody keeps under a name.
+create table saved_view (
+    id bigint generated always as identity primary key,
+    staff_id bigint not null references staff,
+    shop_id bigint not null references shop,
+    name text not null,
+    query text not null,
+    unique (staff_id, shop_id, name)
+);
+
 create table recovery_code (
     staff_id bigint not null references staff,
     code_hash bytea not null,

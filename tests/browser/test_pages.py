@@ -74,6 +74,7 @@ async def test_the_board_can_be_read_by_everybody(town: Town, look: dict[str, An
     page = await town.board(**look)
     for path in (
         "/console",
+        "/console/incidents?category=customs",
         f"/console/shipments/{shipment}",
         f"/console/incidents/{incident}",
         f"/console/observations/{raw}",

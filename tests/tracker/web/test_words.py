@@ -15,6 +15,7 @@ from tracker.domain.finding import Provenance, Signal
 from tracker.domain.incident import CLOSING_REASONS, LIFE, Command
 from tracker.domain.returns import SETTLEMENTS, ReturnState
 from tracker.domain.severity import Severity
+from tracker.store import queue
 from tracker.web import assets, words
 from tracker.web.console.messages import CHANNELS, STATES
 from tracker.web.console.today import HEALTHS
@@ -46,6 +47,9 @@ def vocabulary() -> Iterator[tuple[str, str]]:
     yield from (("signal", one) for one in Signal)
     yield from (("provenance", one) for one in Provenance)
     yield from (("health", one) for one in HEALTHS)
+    yield from (("filter", one) for one in queue.NAMES)
+    yield from (("due", one) for one in queue.DUE)
+    yield from (("said", one) for one in ("view_saved", "view_removed", "view_refused"))
     yield from (("notice", one) for one in Kind)
     yield from (("channel", one) for one in CHANNELS)
     yield from (("message_state", one) for one in (*STATES, "held", "planned", "sent"))

@@ -8,12 +8,15 @@ from aiohttp import web
 
 from tracker.domain.staff import May
 from tracker.web import assets, problem_page
-from tracker.web.console import door, doubts, entrance, me, messages, shipment, today
+from tracker.web.console import door, doubts, entrance, incidents, me, messages, shipment, today
 from tracker.web.console.door import Page
 
 PAGES: Final = (
     Page("GET", "", May.SEE, today.today),
     Page("GET", "/search", May.SEE, today.search),
+    Page("GET", "/incidents", May.SEE, incidents.incidents),
+    Page("POST", "/views", May.SEE, incidents.save_view),
+    Page("POST", "/views/{id}/remove", May.SEE, incidents.remove_view),
     Page("GET", "/shipments/{id}", May.SEE, shipment.shipment),
     Page("GET", "/incidents/{id}", May.SEE, shipment.incident),
     Page("GET", "/observations/{id}", May.SEE_PERSONAL, shipment.observation),

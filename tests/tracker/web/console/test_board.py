@@ -13,7 +13,7 @@ from tracker.web.app import make_app
 from tracker.web.console import today
 from tracker.web.services import Services
 
-PAGES = ["", "/search?q=1001", "/messages", "/quarantine", "/carriers"]
+PAGES = ["", "/incidents", "/search?q=1001", "/messages", "/quarantine", "/carriers"]
 HELD = ("customs_documents", "customs_duties", "customs_documents")
 
 
@@ -259,7 +259,7 @@ async def test_the_number_of_statements_does_not_grow_with_what_there_is_to_show
     empty = seeded_shop.services_of(seeded_shop.open_house(database, seeded_shop.NOW))
     async with database.connection() as conn:
         await seeded_shop.add_shop(conn)
-    for path in ("/console", "/console/messages", "/console/quarantine", "/console/carriers"):
+    for path in ("/console", "/console/incidents", "/console/messages", "/console/quarantine", "/console/carriers"):
         assert await statements(shop_services, path) == await statements(empty, path), path
     parcels = [await shipment_of(shop_services, story) for story in ("silent", "stalled", "customs_released")]
     chains = [await statements(shop_services, f"/console/shipments/{one}") for one in parcels]

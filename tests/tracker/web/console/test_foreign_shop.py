@@ -17,6 +17,7 @@ EXAMPLES = {
     "incidents": "select min(id) from incident",
     "observations": "select min(id) from observation",
     "messages": "select min(id) from message where channel = 'email' and state = 'accepted'",
+    "views": "select coalesce(max(id), 0) + 1 from saved_view",
 }
 # What is below /me is the person's own, in whatever shop they are.
 OF_A_SHOP = [page for page in PAGES if "{" in page.path and not page.path.startswith("/me/")]
