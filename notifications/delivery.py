@@ -11,7 +11,7 @@ import msgspec
 
 from notifications.contract import Channel, Links
 from notifications.house import Chance, Clock, Database, House
-from notifications.lane import Lane
+from notifications.lane import Lane, Pause
 from notifications.policy import Rules
 
 _LEASE = timedelta(seconds=60)
@@ -20,11 +20,13 @@ _LEASE = timedelta(seconds=60)
 class Delivered(msgspec.Struct, frozen=True):
     """What a run did: messages by the state that they are in now (`queued`: once more later), failures by class.
 
-    `surprises` are exceptions that no channel should raise, for the caller's log.
+    `pauses` are those that began in this run, `surprises` exceptions that no channel should raise: both for the
+    caller's log.
     """
 
     states: Mapping[str, int]
     failures: Mapping[str, int]
+    pauses: Sequence[Pause]
     surprises: Sequence[Exception]
 
 
@@ -78,6 +80,7 @@ class Delivery:
         return Delivered(
             states=sum((lane.states for lane in lanes), Counter()),
             failures=sum((lane.failures for lane in lanes), Counter()),
+            pauses=[pause for lane in lanes for pause in lane.pauses],
             surprises=[surprise for lane in lanes for surprise in lane.surprises],
         )
 

@@ -26,12 +26,23 @@ _DATABASE_PAUSES = (0.1, 0.5, 2.0, 5.0)  # seconds; what was sent must be writte
 _DATABASE_TROUBLE = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
 
 
+class Pause(msgspec.Struct, frozen=True):
+    """A channel of a shop is left alone for a while, because of what the last of its `failures` said."""
+
+    channel: str
+    shop_id: int
+    failures: int
+    until: datetime
+    because: str
+
+
 class Lane:
     """Sends what is due on one channel. For one run."""
 
     def __init__(self, house: House, channel: Channel) -> None:
         self.states: Counter[str] = Counter()
         self.failures: Counter[str] = Counter()
+        self.pauses: list[Pause] = []
         self.surprises: list[Exception] = []
         self.stopping = False
         self._house = house
@@ -196,6 +207,10 @@ class Lane:
         else:
             rest = policy.pause(health.failures + 1, self._house.rules, account=failure.failure is FailureClass.ACCOUNT)
             changed = Health(health.failures + 1, now + rest if rest else None, failure.detail)
+            if changed.paused_until:
+                self.pauses.append(
+                    Pause(self._channel.name, shop_id, changed.failures, changed.paused_until, failure.detail)
+                )
         if changed != health:
             self._healths[shop_id] = changed
             self._changed.add(shop_id)

@@ -96,6 +96,9 @@ class Runtime(msgspec.Struct, frozen=True):
             await self.relay.refresh()
         delivered = await self.delivery.deliver_due(channel)
         metrics.count_messages(channel or "all", delivered.states)
+        for pause in delivered.pauses:
+            said = {"channel": pause.channel, "because": pause.because, "until": pause.until.isoformat()}
+            _log.warning("a channel is paused; its messages wait", extra={**said, "count": pause.failures})
         for surprise in delivered.surprises:
             _log.error("a channel failed in a way it should not", exc_info=surprise)
         return sum(count for state, count in delivered.states.items() if state != "queued")

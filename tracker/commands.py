@@ -6,7 +6,7 @@ import argparse
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import msgspec
@@ -56,12 +56,8 @@ async def serve(settings: Settings, given: argparse.Namespace) -> int:
             await stack.enter_async_context(bootstrap.listening(runtime))
         if given.role in ("all", "work"):  # entered last: it ends while the doors still say that we are going
             await stack.enter_async_context(bootstrap.ticking(runtime))
-            channels = ", ".join(runtime.delivery.channels)
-            say(
-                f"at work; messages go by {channels}"
-                if channels
-                else "at work; messages wait: no channel is configured"
-            )
+            async with runtime.house.db.connection() as conn:
+                say(at_work(runtime.delivery.channels, await access.switches(conn)))
         if given.role in ("all", "web"):
             if given.role == "web":
                 await stack.enter_async_context(bootstrap.keeping_up(runtime))
@@ -69,6 +65,17 @@ async def serve(settings: Settings, given: argparse.Namespace) -> int:
             say(await _how_to_get_in(runtime.house, settings))
         await bootstrap.until_asked_to_stop(runtime.stopping)
     return 0
+
+
+def at_work(channels: Sequence[str], switches: Mapping[str, bool]) -> str:
+    """What becomes of messages now, and what would change it."""
+    if switches["stop_sending"]:
+        return "at work; sending is stopped: no message leaves until `tracker resume-sending`"
+    if switches["shadow"]:
+        return "at work in shadow: messages are planned and shown, none is sent until `tracker shadow off`"
+    if not channels:
+        return "at work; messages wait: no channel is configured"
+    return f"at work; messages go by {', '.join(channels)}"
 
 
 async def _how_to_get_in(house: House, settings: Settings) -> str:

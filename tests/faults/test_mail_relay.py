@@ -56,7 +56,9 @@ async def test_a_relay_that_hangs_up_after_the_last_dot_gets_the_same_bytes_once
     assert len(relay.received) == 2
 
 
-async def test_revoked_credentials_pause_the_channel_and_cost_no_message(scene: Scene, relay: SmtpStub) -> None:
+async def test_revoked_credentials_pause_the_channel_and_cost_no_message(
+    scene: Scene, relay: SmtpStub, caplog: pytest.LogCaptureFixture
+) -> None:
     relay.will("AUTH", *["535 5.7.8 authentication failed"] * 1000)
     await told(scene, 20)
 
@@ -66,6 +68,9 @@ async def test_revoked_credentials_pause_the_channel_and_cost_no_message(scene: 
     assert await states(scene, "email") == ["queued"] * 20
     assert relay.connections <= at_once + pauses
     assert len(scene.texts) == 20
+    said = [record for record in caplog.records if "is paused" in record.message]
+    assert 0 < len(said) <= pauses
+    assert {record.levelname for record in said} == {"WARNING"}
 
     relay.well_again("AUTH")
     await scene.go_on(minutes=20)

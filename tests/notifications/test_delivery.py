@@ -245,9 +245,12 @@ async def test_a_failing_account_pauses_its_channel_and_fails_no_message(world: 
         await world.tell(f"{n}")
     refusing = Told("email", *[failed(FailureClass.ACCOUNT)] * 100, capacity=1, repeatable=False)
 
-    await world.deliver(refusing)
+    delivered = await world.deliver(refusing)
 
     assert len(refusing.handed) == 1
+    assert [(pause.channel, pause.failures, pause.until, pause.because) for pause in delivered.pauses] == [
+        ("email", 1, MORNING + timedelta(minutes=1), "told to")
+    ]
     assert await world.rows("select state, count(*), max(attempts) as most from message group by state") == [
         {"state": "queued", "count": 30, "most": 1}
     ]
@@ -263,7 +266,7 @@ async def test_after_a_pause_one_message_goes_ahead_and_success_lets_the_others_
     await world.deliver(channel)
 
     world.clock.advance(minutes=1)
-    await world.deliver(channel)
+    assert len((await world.deliver(channel)).pauses) == 1
     assert len(channel.handed) == 2
     assert (await world.rows("select failures, paused_until from channel_state")) == [
         {"failures": 2, "paused_until": world.clock.now() + timedelta(minutes=2)}

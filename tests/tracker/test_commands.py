@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sql import migrate
 from tests.support.postgres import Server, run
 from tests.tracker.web.garbage import NASTY
-from tracker import logs
+from tracker import commands, logs
 from tracker.cli import main
 
 USING = {
@@ -148,3 +148,18 @@ def test_without_any_database_none_is_made(words: str, tmp_path: Path, capsys):
     assert main(["--config", str(file), *words.split()]) == 1
     assert "`tracker migrate`" in capsys.readouterr().err
     assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize(
+    ("channels", "engaged", "said"),
+    [
+        (("email", "sms"), (), "messages go by email, sms"),
+        ((), (), "no channel is configured"),
+        (("email",), ("shadow",), "`tracker shadow off`"),
+        (("email",), ("stop_sending", "shadow"), "`tracker resume-sending`"),
+    ],
+)
+def test_the_service_says_what_becomes_of_messages(channels: tuple[str, ...], engaged: tuple[str, ...], said: str):
+    switches = {name: name in engaged for name in ("stop_sending", "shadow")}
+    assert said in commands.at_work(channels, switches)
+    assert not engaged or "messages go" not in commands.at_work(channels, switches)
