@@ -11,6 +11,20 @@ CREATE TABLE account (
     CONSTRAINT account_kind_check CHECK ((kind = ANY (ARRAY['carrier'::text, 'mail'::text, 'sms'::text])))
 );
 
+CREATE TABLE alarm (
+    id bigint NOT NULL,
+    name text NOT NULL,
+    rows bigint NOT NULL,
+    age interval NOT NULL,
+    failures integer NOT NULL,
+    began_at timestamp with time zone NOT NULL,
+    seen_at timestamp with time zone NOT NULL,
+    told_at timestamp with time zone,
+    ended_at timestamp with time zone
+);
+
+ALTER TABLE alarm ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
+
 CREATE TABLE api_key (
     id bigint NOT NULL,
     shop_id bigint NOT NULL,
@@ -553,6 +567,7 @@ CREATE TABLE unclaimed (
 
 ALTER TABLE unclaimed ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
 ALTER TABLE account ADD CONSTRAINT account_pkey PRIMARY KEY (shop_id, kind, code, name);
+ALTER TABLE alarm ADD CONSTRAINT alarm_pkey PRIMARY KEY (id);
 ALTER TABLE api_key ADD CONSTRAINT api_key_key_id_key UNIQUE (key_id);
 ALTER TABLE api_key ADD CONSTRAINT api_key_pkey PRIMARY KEY (id);
 ALTER TABLE attempt ADD CONSTRAINT attempt_pkey PRIMARY KEY (message_id, number);
@@ -605,6 +620,7 @@ ALTER TABLE staff_session ADD CONSTRAINT staff_session_pkey PRIMARY KEY (id);
 ALTER TABLE staff_session ADD CONSTRAINT staff_session_token_hash_key UNIQUE (token_hash);
 ALTER TABLE switch ADD CONSTRAINT switch_pkey PRIMARY KEY (name);
 ALTER TABLE unclaimed ADD CONSTRAINT unclaimed_pkey PRIMARY KEY (id);
+CREATE UNIQUE INDEX alarm_open ON alarm USING btree (name) WHERE (ended_at IS NULL);
 CREATE INDEX audit_actor ON audit USING btree (actor, id);
 CREATE INDEX audit_object ON audit USING btree (object, id) WHERE (object IS NOT NULL);
 CREATE UNIQUE INDEX change_position ON change USING btree ("position") WHERE ("position" IS NOT NULL);

@@ -24,7 +24,7 @@ from carriers import registry
 from carriers.http import open_session
 from notifications.channels import twilio
 from notifications.channels.email import Email, Relay
-from notifications.contract import Channel
+from notifications.contract import Channel, Sender
 from notifications.delivery import Delivery
 from notifications.policy import Rules
 from sql import migrate
@@ -39,8 +39,11 @@ from tracker.actions.intake import Observation, Taken
 from tracker.actions.poll import Rounds
 from tracker.clock import Chance, Clock, token_bytes
 from tracker.domain.errors import NotFound
+from tracker.domain.starvation import Alarm
 from tracker.jobs.housekeeping import keep_house
+from tracker.jobs.operators import Operators
 from tracker.jobs.schedule import Repeated, Ticker
+from tracker.jobs.watch import EVERY, watch
 from tracker.lines import COMMON, Lines
 from tracker.settings import Settings, SettingsWrong, ShopSettings
 from tracker.store import shops
@@ -103,6 +106,29 @@ class Runtime(msgspec.Struct, frozen=True):
             _log.error("a channel failed in a way it should not", exc_info=surprise)
         return sum(count for state, count in delivered.states.items() if state != "queued")
 
+    async def watch(self) -> int:
+        """Whether the service keeps up; its operators are told when it does not."""
+        return await watch(self.house, self._tell_operators)
+
+    async def _tell_operators(self, alarms: Sequence[Alarm]) -> None:
+        shop, url = self.settings.shop, self.relay.url
+        relay = Email(relay_of(url, self.settings)) if url else None
+        operators = Operators(
+            clock=self.house.clock,
+            console=f"{self.settings.public_url.rstrip('/')}/console/health",
+            email=self.settings.operators_email,
+            webhook=self.settings.operators_webhook,
+            sender=Sender(
+                name=shop.name, email=shop.sender_email, reply_email=shop.reply_email, phone=None, website=None
+            ),
+            relay=relay,
+        )
+        try:
+            await operators.tell(alarms)
+        finally:
+            if relay is not None:
+                await relay.close()
+
     async def keep_house(self) -> int:
         """The day's chores."""
         return await keep_house(self.house)
@@ -128,6 +154,7 @@ class Runtime(msgspec.Struct, frozen=True):
             "accounts": Repeated(self.lines.refresh, tick),
             "poll": Repeated(self.poll, tick, at_once=_ROUNDS_AT_ONCE),
             "examine": Repeated(self.examine, tick),
+            "watch": Repeated(self.watch, max(tick, EVERY)),
             "keep_house": Repeated(self.keep_house, max(tick, timedelta(minutes=10))),
         }
         sending = {
@@ -378,6 +405,11 @@ class MailRelay:
         self._settings, self._shop_id, self._house, self._delivery = settings, shop_id, house, delivery
         self._url: str | None = None
         self._seen: str | None = None
+
+    @property
+    def url(self) -> str | None:
+        """Where mail goes now, None where nobody has said."""
+        return self._url
 
     async def refresh(self) -> None:
         """Look whether the relay has changed; to be called while no mail is being sent."""

@@ -92,6 +92,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     smtp_connections: Annotated[int, Meta(ge=1, le=64)] = 4
     log_format: Annotated[str, Meta(pattern="^(json|console)$")] = "json"
     log_level: Annotated[str, Meta(pattern="^(DEBUG|INFO|WARNING|ERROR)$")] = "INFO"
+    operators_email: str | None = None  # who is told when the service does not keep up
+    operators_webhook: str | None = None
     allow_private_addresses: bool = False  # whether the console may name machines of private networks
     tick_seconds: Annotated[float, Meta(ge=0.05, le=60)] = 1.0
     drain_seconds: Annotated[float, Meta(ge=0, le=60)] = 2.0

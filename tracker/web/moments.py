@@ -34,7 +34,12 @@ class Time:
         if abs(away) < timedelta(minutes=1):
             return self._language.word("time", "this_minute")
         unit, count = _rounded(away)
-        return _spoken(count, unit, width, self._language.code)
+        return _spoken(count, unit, width, self._language.code, directed=True)
+
+    def span(self, length: timedelta) -> str:
+        """How long something may take: "10 minutes"."""
+        unit, count = _rounded(length)
+        return _spoken(count, unit, "long", self._language.code, directed=False)
 
     def exact(self, moment: datetime, zone: str) -> str:
         """Weekday, date, time and zone: "Sunday, 22 November 2026, 19:20 CET"."""
@@ -80,13 +85,13 @@ def _rounded(span: timedelta) -> tuple[_Unit, int]:
 
 
 @lru_cache(maxsize=4096)
-def _spoken(count: int, unit: _Unit, width: Width, code: str) -> str:
+def _spoken(count: int, unit: _Unit, width: Width, code: str, *, directed: bool) -> str:
     length = next(length for name, length, _ in _UNITS if name == unit)
     return format_timedelta(
         count * length,
         granularity=unit,
         threshold=_NEVER,
-        add_direction=True,
+        add_direction=directed,
         format=width,
         locale=language(code).locale,
     )

@@ -25,6 +25,7 @@ PAGES: Final = (
     Page("GET", "/messages/{id}/letter", May.SEE_PERSONAL, messages.letter),
     Page("GET", "/quarantine", May.SEE, doubts.in_quarantine),
     Page("GET", "/carriers", May.SEE, doubts.carriers),
+    Page("GET", "/health", May.CONFIGURE, doubts.health),
     Page("GET", "/me", May.ENTER, me.account),
     Page("POST", "/me", May.ENTER, me.change_profile),
     Page("POST", "/me/password", May.ENTER, me.change_password),

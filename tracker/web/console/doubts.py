@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from aiohttp import web
 
-from tracker.store import board, quarantine
+from tracker.domain.starvation import LIMITS
+from tracker.store import alarms, board, quarantine
 from tracker.web.console.shell import shell
 from tracker.web.services import SERVICES
+
+_MOST_ALARMS: Final = 50
 
 
 async def in_quarantine(request: web.Request) -> web.Response:
@@ -22,6 +27,19 @@ async def in_quarantine(request: web.Request) -> web.Response:
             "newest_events": quarantine.NEWEST_EVENTS,
         }
     return frame.page("console/quarantine.html", values, section="quarantine")
+
+
+async def health(request: web.Request) -> web.Response:
+    """`/console/health`: what waits and for how long, what starves, and what did lately; of the whole service."""
+    async with request.app[SERVICES].house.db.connection() as conn:
+        frame = await shell(request, conn)
+        values = {
+            "queues": await alarms.waiting(conn, frame.now),
+            "pauses": await alarms.pauses(conn),
+            "alarms": await alarms.newest(conn, _MOST_ALARMS),
+            "limits": LIMITS,
+        }
+    return frame.page("console/health.html", values, section="health")
 
 
 async def carriers(request: web.Request) -> web.Response:
