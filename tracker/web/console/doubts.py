@@ -6,7 +6,7 @@ from typing import Final
 
 from aiohttp import web
 
-from tracker.domain.starvation import LIMITS
+from tracker.domain import starvation
 from tracker.store import alarms, board, quarantine
 from tracker.web.console.shell import shell
 from tracker.web.services import SERVICES
@@ -33,12 +33,16 @@ async def health(request: web.Request) -> web.Response:
     """`/console/health`: what waits and for how long, what starves, and what did lately; of the whole service."""
     async with request.app[SERVICES].house.db.connection() as conn:
         frame = await shell(request, conn)
-        values = {
-            "queues": await alarms.waiting(conn, frame.now),
-            "pauses": await alarms.pauses(conn),
-            "alarms": await alarms.newest(conn, _MOST_ALARMS),
-            "limits": LIMITS,
-        }
+        queues, pauses = await alarms.waiting(conn, frame.now), await alarms.pauses(conn)
+        known = await alarms.newest(conn, _MOST_ALARMS)
+    starving = starvation.alarms(queues, pauses, frame.now, is_sending_stopped=frame.is_sending_stopped)
+    values = {
+        "queues": queues,
+        "pauses": pauses,
+        "alarms": known,
+        "starving": {alarm.name for alarm in starving},
+        "limits": starvation.LIMITS,
+    }
     return frame.page("console/health.html", values, section="health")
 
 

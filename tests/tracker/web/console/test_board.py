@@ -178,6 +178,18 @@ async def test_an_account_that_nobody_can_ask_says_what_it_lacks(board):
     assert "its credentials are missing" in body
 
 
+async def test_what_starves_is_the_headline_and_marked_in_its_row(board, shop_services):
+    body = await text(board, "/console/health")
+
+    assert "2 things starve." in body
+    rows = re.findall(r'id="queue_(\w+)">.*?</tr>', body, re.DOTALL)
+    marked = [
+        row[1] for row in re.finditer(r'id="queue_(\w+)">((?:(?!</tr>).)*)', body, re.DOTALL) if "starves" in row[2]
+    ]
+    assert len(rows) == 6
+    assert marked == ["polls", "undecided_shipments"]
+
+
 async def test_stopped_sending_and_shadow_are_seen_on_every_page(board, shop_services):
     async with shop_services.house.db.connection() as conn:
         await access.turn_switch(conn, "stop_sending", engaged=True, by="test")
