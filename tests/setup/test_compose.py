@@ -31,7 +31,7 @@ from tests.setup.composed import (
     environment,
 )
 from tracker import bootstrap
-from tracker.cli import build_parser
+from tracker.arguments import build_parser
 from tracker.clock import RealClock
 from tracker.settings import Settings, known_variables, load
 from tracker.web import health

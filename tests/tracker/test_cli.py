@@ -1,11 +1,13 @@
+import argparse
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.ports import free_port
-from tracker import logs
+from tracker import arguments, logs
 from tracker.cli import main
 
 GARBAGE = [
@@ -130,3 +132,24 @@ def test_a_wrong_configuration_is_told_whole(tmp_path: Path, capsys: pytest.Capt
     assert main(["--config", str(file), "migrate"]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 2
     assert main(["--config", str(file), "doctor"]) == 1
+
+
+def commands_of(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    """The parser of every command and of each of its verbs."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for inner in action.choices.values():
+                yield inner
+                yield from commands_of(inner)
+
+
+def test_every_command_says_what_it_does_and_every_option_what_it_is_for():
+    mute = []
+    for command in commands_of(arguments.build_parser()):
+        mute += [] if (command.description or "").endswith(".") else [command.prog]
+        mute += [
+            f"{command.prog} {action.dest}"
+            for action in command._actions
+            if not action.help and not isinstance(action, argparse._SubParsersAction)
+        ]
+    assert mute == []
