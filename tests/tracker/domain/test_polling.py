@@ -43,7 +43,7 @@ def interval(belief: Belief, now: datetime = MONDAY, *, incident_open: bool = Fa
         ("the carrier does not know it", (), {"not_found": 1}, HOUR),
         ("nor after six times", (), {"not_found": 7}, 6 * HOUR),
         ("nor after ten", (), {"not_found": 11}, DAY),
-        ("and then staff are asked", (), {"not_found": 18}, None),
+        ("and then no more: its incident has long been with the shop", (), {"not_found": 18}, None),
         ("silent for ten days", (event("in_transit", 0),), {"now": at(days=10)}, 12 * HOUR),
         ("silent for a month", (event("in_transit", 0),), {"now": at(days=30)}, DAY),
         ("silent for two months", (event("in_transit", 0),), {"now": at(days=60)}, 7 * DAY),
