@@ -41,7 +41,7 @@ limit $2
 -- The incidents of a shipment, one per cause. [index: incident_shipment_id_category_cause_key]
 select id, category, cause, signal, provenance, rule, rule_version, explanation, state, severity, responsible, reach,
        action_owner, action, action_until, action_otherwise, opened_at, changed_at, promised_update_at, silent_updates,
-       next_moment_at, resolved_at, closed_at, closing_reason, reopened, merged_into
+       next_moment_at, resolved_at, closed_at, closing_reason, reopened, merged_into, version
 from incident
 where shipment_id = $1
 order by id
@@ -57,10 +57,12 @@ order by f.id
 limit $2
 
 -- name: entries(shipment_id, most)
--- The timelines of a shipment's incidents. [index: incident_entry_incident]
-select e.id, e.incident_id, e.at, e.kind, e.actor, e.detail, i.category, i.cause
+-- The timelines of a shipment's incidents, with the names of people and keys. [index: incident_entry_incident]
+select e.id, e.incident_id, e.at, e.kind, e.actor, e.detail, i.category, i.cause, coalesce(p.name, k.label) as by
 from incident i
 join incident_entry e on e.incident_id = i.id
+left join staff p on p.id = case when e.actor ~ '^staff:[0-9]{1,18}$' then substring(e.actor from 7)::bigint end
+left join api_key k on k.id = case when e.actor ~ '^api_key:[0-9]{1,18}$' then substring(e.actor from 9)::bigint end
 where i.shipment_id = $1
 order by e.id
 limit $2

@@ -22,7 +22,12 @@ from tracker.domain.staff import May
 
 _SQL = queries.topic("work")
 _STEPS = queries.topic("incident_work")
-_OWNER: Final = {"carrier": "carrier", "customer": "recipient", "authority": "authority", "shop": "shop"}
+WAITS_ON: Final = {
+    "carrier": "carrier",
+    "customer": "recipient",
+    "authority": "authority",
+    "shop": "shop",
+}  # and who acts then
 _WORD: Final = {
     Command.RESOLVE: "resolved",
     Command.CLOSE: "closed",
@@ -59,10 +64,10 @@ class _Undoable(msgspec.Struct, frozen=True):
 _undoable = msgspec.json.Decoder(_Undoable).decode
 
 
-async def work(house: House, shop_id: int, incident_id: int, order: Order) -> None:
-    """Carry out one command. Raises NotFound, NotAllowed, Outdated, RuleRefused."""
+async def work(house: House, shop_id: int, incident_id: int, order: Order) -> int:
+    """Carry out one command; the version that the incident has now. Raises NotFound, NotAllowed, Outdated, RuleRefused."""
 
-    async def attempt(conn: Connection) -> None:
+    async def attempt(conn: Connection) -> int:
         now = house.clock.now()
         shipment_id = await conn.fetchval(_SQL.shipment_of_incident, incident_id, shop_id)
         if shipment_id is None:
@@ -80,8 +85,9 @@ async def work(house: House, shop_id: int, incident_id: int, order: Order) -> No
         await decide_and_save(house, conn, [case], {shipment_id: Heard(commanded=(step,))}, now)
         about = {"reason": order.reason, "waiting_on": order.waiting_on, "into": order.into, "was": held.state.value}
         await audit.record(house.db, conn, order.by, f"incident.{order.command}", f"inc_{incident_id}", **about)
+        return held.version + 1
 
-    await house.db.retrying(attempt)
+    return await house.db.retrying(attempt)
 
 
 def _make_sure(held: Incident, order: Order) -> None:
@@ -149,13 +155,13 @@ def _merged(case: Case, held: Incident, order: Order, now: datetime) -> Incident
 
 def _waiting(held: Incident, order: Order, now: datetime) -> Incident:
     moved = incidents.apply(held, order.command, now)
-    if order.waiting_on is not None and order.waiting_on not in _OWNER:
-        raise RuleRefused(f"an incident waits on one of {', '.join(_OWNER)}, not {order.waiting_on!r}")
+    if order.waiting_on is not None and order.waiting_on not in WAITS_ON:
+        raise RuleRefused(f"an incident waits on one of {', '.join(WAITS_ON)}, not {order.waiting_on!r}")
     if order.until is not None and order.until <= now:
         raise RuleRefused("an incident waits until a time that is still to come")
     return msgspec.structs.replace(
         moved,
-        action_owner=_OWNER[order.waiting_on] if order.waiting_on is not None else held.action_owner,
+        action_owner=WAITS_ON[order.waiting_on] if order.waiting_on is not None else held.action_owner,
         action_until=order.until or held.action_until,
     )
 

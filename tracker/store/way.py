@@ -140,6 +140,7 @@ class IncidentFacts(msgspec.Struct, frozen=True, kw_only=True):
     closing_reason: str | None
     reopened: int
     merged_into: int | None
+    version: int
 
     @property
     def is_open(self) -> bool:
@@ -165,6 +166,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     detail: dict[str, Any]
     category: str
     cause: str
+    by: str | None = None  # the name of the person or the key
 
 
 class NoticeLine(msgspec.Struct, frozen=True, kw_only=True):

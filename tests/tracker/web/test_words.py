@@ -10,6 +10,7 @@ from babel.messages.pofile import read_po
 from carriers.contract import FailureKind
 from carriers.vocabulary import CAUSES, STATUS_DETAILS, Category, Milestone, TzCertainty
 from notifications.contract import FailureClass, Kind
+from tracker.actions.work_incident import WAITS_ON
 from tracker.domain.cause import TABLE
 from tracker.domain.finding import Provenance, Signal
 from tracker.domain.incident import CLOSING_REASONS, LIFE, Command
@@ -40,7 +41,8 @@ def vocabulary() -> Iterator[tuple[str, str]]:
     yield from (("state", one) for one in LIFE)
     closed_by_steps = {Command.RESOLVE, Command.CLOSE, Command.REOPEN, Command.MERGE}
     yield from (("entry", one) for one in (*STEPS, *(set(Command) - closed_by_steps)))
-    yield from (("command", one) for one in Command)
+    yield from ((kind, one) for one in Command for kind in ("command", "done"))
+    yield from (("waits_on", one) for one in WAITS_ON)
     yield from (("consequence", one) for one in Command if one is not Command.UNDO)
     yield from (("reason", one) for one in CLOSING_REASONS)
     yield from (("severity", one) for one in Severity)

@@ -64,6 +64,11 @@ def number_of(prefix: str, text: str) -> int | None:
     return int(digits)
 
 
+def prose(text: str) -> str:
+    """Words of people with their line breaks, made such that any store and any page can take them."""
+    return _UNSAFE.sub("", text)
+
+
 def _cleaned(document: Any) -> Any:
     """The document with its texts made such that any store and any page can take them."""
     match document:
@@ -73,9 +78,7 @@ def _cleaned(document: Any) -> Any:
             return [_cleaned(entry) for entry in document]
         case dict():
             return {
-                _one_line(name): _UNSAFE.sub("", value)
-                if name in _PROSE and isinstance(value, str)
-                else _cleaned(value)
+                _one_line(name): prose(value) if name in _PROSE and isinstance(value, str) else _cleaned(value)
                 for name, value in document.items()
             }
     return document

@@ -6,9 +6,10 @@ from typing import Final
 
 from aiohttp import web
 
+from tracker.domain.incident import Command
 from tracker.domain.staff import May
 from tracker.web import assets, problem_page
-from tracker.web.console import door, doubts, entrance, incidents, me, messages, shipment, today
+from tracker.web.console import door, doubts, entrance, incident, incidents, me, messages, shipment, today
 from tracker.web.console.door import Page
 
 PAGES: Final = (
@@ -18,7 +19,8 @@ PAGES: Final = (
     Page("POST", "/views", May.SEE, incidents.save_view),
     Page("POST", "/views/{id}/remove", May.SEE, incidents.remove_view),
     Page("GET", "/shipments/{id}", May.SEE, shipment.shipment),
-    Page("GET", "/incidents/{id}", May.SEE, shipment.incident),
+    Page("GET", "/incidents/{id}", May.SEE, incident.incident),
+    *(Page("POST", f"/incidents/{{id}}/{one}", May.WORK, incident.doing(one)) for one in Command),
     Page("GET", "/observations/{id}", May.SEE_PERSONAL, shipment.observation),
     Page("GET", "/messages", May.SEE_PERSONAL, messages.messages),
     Page("GET", "/messages/{id}", May.SEE_PERSONAL, messages.message),

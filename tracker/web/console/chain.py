@@ -101,17 +101,14 @@ def build(registered_at: datetime, way: Way) -> list[Turn]:
     return _gathered(sorted(turns, key=lambda turn: turn.at))
 
 
-def of_incident(incident_id: int, way: Way) -> list[Turn]:
-    """One incident's own timeline, oldest first: a turn per instant."""
-    return [
-        _turn("clock", decision.at, [decision])
-        for decision in sorted(_decisions(_about(incident_id, way)), key=lambda decision: decision.at)
-    ]
-
-
-def notices_of(way: Way, incident_id: int) -> list[Told]:
-    """What the customer was told of one incident."""
-    return list(_told(_about(incident_id, way)))
+def of_incident(incident_id: int, way: Way) -> Way:
+    """The way as far as one incident goes: all that came in, and of what was concluded and said its own part."""
+    return msgspec.structs.replace(
+        way,
+        findings=[one for one in way.findings if one.incident_id == incident_id],
+        entries=[one for one in way.entries if one.incident_id == incident_id],
+        notices=[one for one in way.notices if one.incident_id == incident_id],
+    )
 
 
 def counts(way: Way) -> dict[str, int]:
@@ -124,15 +121,6 @@ def counts(way: Way) -> dict[str, int]:
         "notices": len(way.notices),
         "messages": len(way.messages),
     }
-
-
-def _about(incident_id: int, way: Way) -> Way:
-    return msgspec.structs.replace(
-        way,
-        findings=[one for one in way.findings if one.incident_id == incident_id],
-        entries=[one for one in way.entries if one.incident_id == incident_id],
-        notices=[one for one in way.notices if one.incident_id == incident_id],
-    )
 
 
 def _decisions(way: Way) -> list[_Decision]:

@@ -1,4 +1,4 @@
-"""One parcel from its raw payloads to its messages, one of its incidents, and one payload as it was received."""
+"""One parcel from its raw payloads to its messages, and one payload as it was received."""
 
 from __future__ import annotations
 
@@ -29,23 +29,6 @@ async def shipment(request: web.Request) -> web.Response:
         "counts": chain.counts(whole),
     }
     return frame.page("console/shipment.html", values, section="today")
-
-
-async def incident(request: web.Request) -> web.Response:
-    """`/console/incidents/{id}`."""
-    services, incident_id = request.app[SERVICES], asked.number(request)
-    async with services.house.db.connection() as conn:
-        frame = await shell(request, conn)
-        shipment_id = await way.shipment_of_incident(conn, frame.shop_id, incident_id)
-        parcel = _found(await way.parcel(conn, frame.shop_id, shipment_id) if shipment_id else None)
-        whole = await way.way(conn, parcel.id)
-    values = _about(services, parcel) | {
-        "incident": next(one for one in whole.incidents if one.id == incident_id),
-        "findings": [one for one in whole.findings if one.incident_id == incident_id],
-        "turns": chain.of_incident(incident_id, whole),
-        "notices": chain.notices_of(whole, incident_id),
-    }
-    return frame.page("console/incident.html", values, section="today")
 
 
 async def observation(request: web.Request) -> web.Response:

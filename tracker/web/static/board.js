@@ -4,11 +4,16 @@
 (() => {
   const canPoint = matchMedia("(hover: hover)").matches;
 
-  // A list that somebody points at, or has selected text in, is left as it is until they go on.
+  // A list that somebody points at, or has selected text in, is left as it is until they go on; and a form that somebody
+  // has opened or typed into until it is sent, with the version that it stands on.
   const isHeld = (node) =>
     node instanceof Element &&
-    node.matches("[data-steady]") &&
-    ((canPoint && node.matches(":hover")) || node.contains(selected()));
+    ((node.matches("[data-steady]") && ((canPoint && node.matches(":hover")) || node.contains(selected()))) ||
+      (node.matches("[data-form]") && isBegun(node)));
+  const isBegun = (form) =>
+    form.open ||
+    form.contains(document.activeElement) ||
+    [...form.querySelectorAll("textarea")].some((field) => field.value !== field.defaultValue);
   const selected = () => {
     const selection = getSelection();
     return selection && !selection.isCollapsed ? selection.anchorNode : null;

@@ -123,5 +123,8 @@ def test_every_notice_carries_its_messages_and_is_found_by_its_incident():
     )  # fmt: skip
     whole = way(notices=[notice(1)], messages=[message])
 
-    assert [[sent.message.id for sent in told.sent] for told in chain.notices_of(whole, 1)] == [[7]]
-    assert chain.notices_of(whole, 2) == []
+    def messages(incident_id: int) -> list[int]:
+        turns = chain.build(START, chain.of_incident(incident_id, whole))
+        return [sent.message.id for turn in turns for told in turn.told for sent in told.sent]
+
+    assert (messages(1), messages(2)) == ([7], [])
