@@ -65,6 +65,17 @@ async def supersede(
     return await _supersede(conn, unsent, because, now)
 
 
+async def cancel(conn: Connection, shop_id: int, notice_id: int, because: str, now: datetime) -> bool | None:
+    """Holds back what no sender has begun of a notice, in the caller's transaction, because people said so.
+
+    False where there was nothing left to hold back, None for what is no notice of this shop.
+    """
+    is_waiting: bool | None = await conn.fetchval(_sql.is_waiting, shop_id, notice_id)
+    if is_waiting:
+        await conn.execute(_sql.hold_back, [notice_id], because, now, "cancelled")
+    return is_waiting
+
+
 async def unheard(
     conn: Connection, shipment_ids: Sequence[int], subjects: Sequence[str], kinds: Sequence[str | None]
 ) -> set[tuple[int, str, str | None]]:
@@ -131,7 +142,7 @@ async def _add_messages(conn: Connection, plans: Sequence[tuple[int, list[Planne
 async def _supersede(conn: Connection, notice_ids: Sequence[int], because: str, now: datetime) -> list[Stopped]:
     if not notice_ids:
         return []
-    rows = await conn.fetch(_sql.supersede, list(notice_ids), because, now)
+    rows = await conn.fetch(_sql.hold_back, list(notice_ids), because, now, "superseded")
     return [
         Stopped(row["id"], row["shipment_id"], row["incident_id"], Kind(row["kind"]), row["subject"]) for row in rows
     ]

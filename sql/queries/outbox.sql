@@ -41,6 +41,12 @@ from notice
 where id = any($1::bigint[])
 order by id
 
+-- name: is_waiting(shop_id, notice_id)
+-- Whether something of this notice is still to be begun; null for what is no notice of this shop.
+select exists (select from message where message.notice_id = notice.id and message.state = 'queued')
+from notice
+where id = $2 and shop_id = $1
+
 -- name: older(notice_ids)
 -- Notices that these overtake: the same shipment and subject, planned before, with something still unsent.
 select distinct earlier.id
@@ -72,8 +78,8 @@ where not exists (
       and (message.state in ('sending', 'accepted', 'unknown') or message.in_doubt_since is not null)
 )
 
--- name: supersede(notice_ids, because, now)
--- Holds back whatever of these notices no sender has begun; gives the notices of which nothing went out at all.
+-- name: hold_back(notice_ids, because, now, state)
+-- Holds back whatever of these notices no sender has begun, as superseded or cancelled; gives the notices of which nothing went out at all.
 with waiting as materialized (
     select id, in_doubt_since is null as certainly_unsent
     from message
@@ -82,7 +88,7 @@ with waiting as materialized (
     for update
 ), stopped as (
     update message
-    set state = case when waiting.certainly_unsent then 'superseded' else 'unknown' end,
+    set state = case when waiting.certainly_unsent then $4::text else 'unknown' end,
         state_because = $2, due_at = null, lease_until = null
     from waiting
     where message.id = waiting.id
@@ -96,7 +102,7 @@ with waiting as materialized (
     order by stopped.id
 ), unheard as (
     update notice
-    set state = 'superseded', state_because = $2
+    set state = $4::text, state_because = $2
     where notice.id = any($1::bigint[])
       and notice.state = 'planned'
       and not exists (
@@ -108,7 +114,7 @@ with waiting as materialized (
     returning notice.id, notice.shop_id, notice.shipment_id, notice.incident_id, notice.kind, notice.subject
 ), told_of_notices as (
     insert into change (shop_id, kind, shipment_id, incident_id, notice_id, at, detail)
-    select shop_id, 'notice.superseded', shipment_id, incident_id, id, $3::timestamptz,
+    select shop_id, 'notice.' || $4::text, shipment_id, incident_id, id, $3::timestamptz,
            jsonb_build_object('kind', kind, 'because', $2::text)
     from unheard
     order by id

@@ -24,6 +24,7 @@ class Signal(StrEnum):
     DWELL_TOO_LONG = "dwell_too_long"
     MISSED_EDD = "missed_edd"
     MISSED_PROMISE = "missed_promise"
+    REPORTED = "reported"
 
 
 class Provenance(StrEnum):

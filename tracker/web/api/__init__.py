@@ -8,7 +8,7 @@ import msgspec
 from aiohttp import hdrs, web
 
 from tracker.web import assets
-from tracker.web.api import changes, docs, incidents, keys, notices, openapi, returns, shipments
+from tracker.web.api import changes, docs, incidents, keys, notices, openapi, reports, returns, shipments
 from tracker.web.api.endpoint import Endpoint, handler_of
 from tracker.web.api.quota import QUOTAS, Quotas, add_headers
 from tracker.web.services import SERVICES
@@ -16,6 +16,7 @@ from tracker.web.services import SERVICES
 ENDPOINTS: Final[list[Endpoint]] = [
     *shipments.ENDPOINTS,
     *incidents.ENDPOINTS,
+    *reports.ENDPOINTS,
     *notices.ENDPOINTS,
     *returns.ENDPOINTS,
     *changes.ENDPOINTS,

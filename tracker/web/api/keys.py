@@ -13,6 +13,7 @@ from tracker.actions.access import Key
 from tracker.actions.deciding import House
 from tracker.web.api.acting import act
 from tracker.web.api.endpoint import Answer, Call, Endpoint, Scope, endpoint
+from tracker.web.api.paging import NothingMore
 
 
 class KeyView(Struct, frozen=True, kw_only=True):
@@ -46,10 +47,6 @@ class KeyInput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     label: Annotated[str, Meta(min_length=1, max_length=100, examples=["checkout"])]
     scopes: Annotated[list[Scope], Meta(min_length=1, max_length=20)]
     expires_at: Annotated[datetime, Meta(tz=True)] | None = None
-
-
-class NothingMore(Struct, frozen=True, forbid_unknown_fields=True):
-    """An empty object."""
 
 
 async def get_keys(call: Call) -> KeyList:

@@ -6,11 +6,15 @@ from typing import Final
 
 from msgspec import Struct
 
+from sql.connection import Connection
+from tracker.actions.cancel_notice import cancel
+from tracker.actions.deciding import House
 from tracker.domain.errors import NotFound
 from tracker.store import reading
 from tracker.store.views import NoticeStory, NoticeView
-from tracker.web.api.endpoint import Call, Endpoint, Scope, endpoint
-from tracker.web.api.paging import Cursor, Limit, Page, ShipmentId
+from tracker.web.api.acting import act
+from tracker.web.api.endpoint import Answer, Call, Endpoint, Scope, endpoint
+from tracker.web.api.paging import Cursor, Limit, NothingMore, Page, ShipmentId
 from tracker.web.api.shipments import own_shipment
 
 
@@ -34,9 +38,26 @@ async def get_notices(call: Call, query: NoticeQuery) -> Page[NoticeView]:
 
 async def get_notice(call: Call) -> NoticeStory:
     """One notice with its messages and every attempt to send them; texts and recipients are left out."""
-    notice_id = call.number("ntc")
     async with call.services.house.db.connection() as conn:
-        found = await reading.notice_story(conn, call.shop_id, notice_id)
+        return await _story(conn, call)
+
+
+async def cancel_notice(call: Call, body: NothingMore) -> Answer:
+    """Hold back what is still queued of a notice; what a sender has begun goes out."""
+    notice_id = call.number("ntc")
+
+    async def do(house: House) -> None:
+        await cancel(house, call.shop_id, call.author, notice_id)
+
+    async def describe(conn: Connection, _: None) -> Answer:
+        return Answer(await _story(conn, call))
+
+    return await act(call, body, do, describe)
+
+
+async def _story(conn: Connection, call: Call) -> NoticeStory:
+    notice_id = call.number("ntc")
+    found = await reading.notice_story(conn, call.shop_id, notice_id)
     if found is None:
         raise NotFound(f"no notice ntc_{notice_id}")
     return found
@@ -45,4 +66,5 @@ async def get_notice(call: Call) -> NoticeStory:
 ENDPOINTS: Final[list[Endpoint]] = [
     endpoint("GET", "/notices", Scope.READ, get_notices),
     endpoint("GET", "/notices/{id}", Scope.READ, get_notice),
+    endpoint("POST", "/notices/{id}/cancel", Scope.INCIDENTS_WRITE, cancel_notice, gives=NoticeStory),
 ]

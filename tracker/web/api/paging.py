@@ -19,6 +19,10 @@ Word = Annotated[str, Meta(min_length=1, max_length=200)]
 ShipmentId = Annotated[str, Meta(pattern=r"^shp_[0-9]{1,18}$", description="a shipment's id", examples=["shp_1"])]
 
 
+class NothingMore(Struct, frozen=True, forbid_unknown_fields=True):
+    """An empty object."""
+
+
 class Page(Struct, Generic[Item], frozen=True):
     """A page of a list; `next_cursor` leads to the next one and is null on the last."""
 
