@@ -150,7 +150,10 @@ CREATE TABLE customer_order (
     reference text NOT NULL,
     placed_at timestamp with time zone,
     value_amount numeric(14,2),
-    value_currency text
+    value_currency text,
+    destination_country text,
+    items jsonb DEFAULT '[]'::jsonb NOT NULL,
+    customs jsonb
 );
 
 ALTER TABLE customer_order ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
@@ -466,6 +469,7 @@ CREATE TABLE shipment (
     undecided text,
     link_version integer DEFAULT 1 NOT NULL,
     ended_at timestamp with time zone,
+    unwatched_at timestamp with time zone,
     version integer DEFAULT 1 NOT NULL
 )
 WITH (fillfactor='80');

@@ -116,6 +116,9 @@ create table customer_order (
     placed_at timestamptz,
     value_amount numeric(14, 2),
     value_currency text,
+    destination_country text,
+    items jsonb not null default '[]', -- what was ordered, against which stands what a parcel holds
+    customs jsonb,
     unique (shop_id, reference)
 );
 
@@ -168,6 +171,7 @@ create table shipment (
     undecided text, -- why rooms 4 to 6 failed on this shipment, until they succeed
     link_version int not null default 1, -- part of the customer's link: raising it makes a new one
     ended_at timestamptz, -- final: delivered, return settled, or ended and made good
+    unwatched_at timestamptz, -- the shop looks after it itself from then on: nothing is asked, decided or said any more
     version int not null default 1,
     unique (shop_id, carrier, tracking_number, order_id)
 ) with (fillfactor = 80);

@@ -13,7 +13,7 @@ select id from shipment where id = any($1::bigint[]) order by id for update
 -- The cases of shipments that are locked.
 select s.id, s.shop_id, s.contact_id, s.carrier, s.tracking_number, s.direction, s.origin_country,
        s.destination_country, s.registered_at, s.promised_at, s.essential_date, s.value_amount, s.destination_zone,
-       s.belief, s.expectation, s.health, s.announced, s.cured_at, s.ended_at,
+       s.belief, s.expectation, s.health, s.announced, s.cured_at, s.ended_at, s.unwatched_at,
        s.undecided is not null as undecided, o.reference as order_reference, c.time_zone as customer_zone,
        d.not_found_count, d.poll_failures, r.id as return_id, r.state as return_state, r.reason as return_reason,
        r.opened_at as return_opened_at, r.changed_at as return_changed_at, r.settled_as, r.settled_at,

@@ -150,8 +150,8 @@ class Registered(msgspec.Struct, frozen=True):
     created: bool
 
 
-class _Checked(msgspec.Struct, frozen=True):
-    """A registration whose every field has been read."""
+class Checked(msgspec.Struct, frozen=True):
+    """A registration whose every field has been read: numbers and addresses in their normal form, zones by place."""
 
     carrier: str
     account: str
@@ -168,8 +168,8 @@ class _Checked(msgspec.Struct, frozen=True):
 async def register(house: House, shop: Shop, given: Registration) -> Registered:
     """Register a parcel; a repeat gives the same shipment. Raises FieldsWrong naming every wrong field."""
     given = storable(given)
-    checked = _check(house, shop, given)
-    await _ensure_calendars(house, sorted({checked.origin, given.destination.country}))
+    checked = check(house, shop, given)
+    await ensure_calendars(house, sorted({checked.origin, given.destination.country}))
 
     async def work(conn: Connection) -> Registered:
         await intake.lock_numbers(house, conn, [(shop.id, checked.carrier, checked.number)])
@@ -179,12 +179,12 @@ async def register(house: House, shop: Shop, given: Registration) -> Registered:
     return await house.db.retrying(work, idempotent=True)
 
 
-async def _find(conn: Connection, shop: Shop, checked: _Checked, given: Registration) -> Registered | None:
+async def _find(conn: Connection, shop: Shop, checked: Checked, given: Registration) -> Registered | None:
     row = await conn.fetchrow(_SQL.find, shop.id, checked.carrier, checked.number, given.order.reference)
     return Registered(row["id"], row["link_version"], created=False) if row else None
 
 
-async def _insert(house: House, conn: Connection, shop: Shop, checked: _Checked, given: Registration) -> Registered:
+async def _insert(house: House, conn: Connection, shop: Shop, checked: Checked, given: Registration) -> Registered:
     now = house.clock.now()
     value = given.order.value
     replaces = int(given.replaces.removeprefix("shp_")) if given.replaces else None
@@ -219,7 +219,7 @@ async def _insert(house: House, conn: Connection, shop: Shop, checked: _Checked,
     return Registered(shipment_id, row["link_version"], created=True)
 
 
-def _row(shop: Shop, checked: _Checked, given: Registration) -> dict[str, Any]:
+def _row(shop: Shop, checked: Checked, given: Registration) -> dict[str, Any]:
     customer, value = given.customer, given.order.value
     return {
         "shop_id": shop.id,
@@ -252,10 +252,11 @@ def _row(shop: Shop, checked: _Checked, given: Registration) -> dict[str, Any]:
     }
 
 
-def _check(house: House, shop: Shop, given: Registration) -> _Checked:
+def check(house: House, shop: Shop, given: Registration) -> Checked:
+    """Everything that a shop says of a parcel, read. Raises FieldsWrong naming every wrong field."""
     wrong: list[Wrong] = []
     zone = _zone(given.destination, shop)
-    checked = _Checked(
+    checked = Checked(
         carrier=_carrier(house, given, wrong),
         account=_account(house, given, wrong),
         number=given.tracking_number.replace(" ", "").upper(),
@@ -267,12 +268,12 @@ def _check(house: House, shop: Shop, given: Registration) -> _Checked:
         origin=given.origin.country if given.origin else shop.country,
         promised_at=_promise(given.promised_at, zone, wrong),
     )
-    for pointer, code, check in (
+    for pointer, code, complaint in (
         ("/destination/country", given.destination.country, plausible.country),
         ("/origin/country", given.origin.country if given.origin else None, plausible.country),
         ("/customer/language", (given.customer.language or "")[:2] or None, plausible.language),
     ):
-        if code is not None and (mistake := check(code)) is not None:
+        if code is not None and (mistake := complaint(code)) is not None:
             wrong.append(Wrong(pointer, mistake))
     if given.direction not in ("outbound", "return"):
         wrong.append(Wrong("/direction", "outbound or return"))
@@ -364,7 +365,7 @@ def _promise(promised: str | None, zone: str, wrong: list[Wrong]) -> datetime | 
     return moment
 
 
-async def _ensure_calendars(house: House, countries: list[str]) -> None:
+async def ensure_calendars(house: House, countries: list[str]) -> None:
     """The working days of these countries, this year and next; computed the first time a country is shipped to."""
     year = house.clock.now().year
     async with house.db.connection() as conn:

@@ -16,8 +16,8 @@ from tracker.domain import returns
 from tracker.domain.calendar import Calendar
 from tracker.domain.cause import TABLE, Reach
 from tracker.domain.detectors import ON_THE_WAY, detect
-from tracker.domain.ending import declared_lost, end_of_return, is_made_good
-from tracker.domain.finding import Detection, Facts
+from tracker.domain.ending import declared_lost, end_of_return, is_made_good, unwatched
+from tracker.domain.finding import NOTHING, Detection, Facts
 from tracker.domain.health import health
 from tracker.domain.incident import Incident, State, Step
 from tracker.domain.notices import plan
@@ -64,6 +64,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     returned: ReturnCase | None
     not_found: int
     poll_failures: int
+    unwatched_at: datetime | None = None  # the shop looks after it itself since then
     undecided: bool  # events were kept that `belief` does not hold, because of a mistake of ours
 
 
@@ -106,12 +107,13 @@ _NO_NEWS: Final = News()
 def decide(case: Case, now: datetime, *, draw: float, news: News = _NO_NEWS) -> Outcome:
     """Decide one shipment at one moment; without news this is the clock's look. `draw` in [0, 1) spreads the polls."""
     held = _after(case.incidents, news.commanded)
-    belief = declared_lost(news.belief or case.belief, held, now)
+    belief = unwatched(declared_lost(news.belief or case.belief, held, now), case.unwatched_at)
+    is_watched = case.unwatched_at is None
     expectation = news.expectation or case.expectation
     returned = news.settled or returns.follow(case.returned, belief, outbound=case.outbound, now=now)
     cured_at = now if _has_passed(case.belief, belief) else case.cured_at
     facts = _facts(case, belief, expectation, cured_at, settled=is_made_good(belief, held, returned))
-    detection = detect(facts, now)
+    detection = detect(facts, now) if is_watched else NOTHING
     steps, held = _live(case, facts, detection, news.commanded, returned, now)
     if _is_cured(steps, held):
         cured_at = now
@@ -137,7 +139,9 @@ def decide(case: Case, now: datetime, *, draw: float, news: News = _NO_NEWS) -> 
                 returned=(case.returned, returned),
                 now=now,
             )
-        ),
+        )
+        if is_watched
+        else (),
         next_moment_at=_next_moment(detection, held) or (None if ended_at else now + _QUIET),
         next_poll_at=next_poll(
             facts,
@@ -145,7 +149,9 @@ def decide(case: Case, now: datetime, *, draw: float, news: News = _NO_NEWS) -> 
             draw=draw,
             incident_open=any(incident.state.is_open for incident in held),
             not_found=case.not_found if news.not_found is None else news.not_found,
-        ),
+        )
+        if is_watched
+        else None,
         changes=(),
     )
     return msgspec.structs.replace(outcome, changes=tuple(_changes(outcome)))
@@ -276,7 +282,7 @@ def _ended(
     case: Case, belief: Belief, held: Sequence[Incident], returned: ReturnCase | None, now: datetime
 ) -> datetime | None:
     """Final: delivered, return settled, or ended and made good. A delivery taken back is not final any more."""
-    if is_made_good(belief, held, returned):
+    if case.unwatched_at is not None or is_made_good(belief, held, returned):
         return case.ended_at or now
     if case.outbound and belief.milestone is Milestone.DELIVERED:
         return case.ended_at or now

@@ -14,6 +14,7 @@ from tracker.domain.returns import ReturnCase, ReturnState
 from tracker.domain.shipment import Belief
 from tracker.domain.thresholds import Thresholds
 
+_FINAL: Final = frozenset({Milestone.DELIVERED, Milestone.RETURNED, Milestone.ENDED})
 _MADE_GOOD: Final = frozenset({"refunded", "reshipped"})
 
 
@@ -24,6 +25,13 @@ def declared_lost(belief: Belief, held: Sequence[Incident], now: datetime) -> Be
     if not lost or not made_good or belief.milestone is Milestone.ENDED:
         return belief
     return msgspec.structs.replace(belief, milestone=Milestone.ENDED, status_detail="lost_declared", since=now)
+
+
+def unwatched(belief: Belief, since: datetime | None) -> Belief:
+    """What the shop looks after itself is over for us, wherever it is: cancelled, unless it has come to its end."""
+    if since is None or belief.milestone in _FINAL:
+        return belief
+    return msgspec.structs.replace(belief, milestone=Milestone.ENDED, status_detail="cancelled", since=since)
 
 
 def is_made_good(belief: Belief, held: Sequence[Incident], returned: ReturnCase | None) -> bool:

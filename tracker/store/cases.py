@@ -322,6 +322,7 @@ def _case(
         announced=tuple(row["announced"]),
         cured_at=row["cured_at"],
         ended_at=row["ended_at"],
+        unwatched_at=row["unwatched_at"],
         incidents=incidents,
         returned=_return_case(row),
         not_found=row["not_found_count"],

@@ -283,7 +283,8 @@ class ReturnView(msgspec.Struct, frozen=True, kw_only=True):
 class ChangeView(msgspec.Struct, frozen=True, kw_only=True, rename={"returned": "return"}):
     """One thing that happened: `kind` is what to, and what.
 
-    - `shipment.` registered, moved, health: what is believed of a parcel
+    - `shipment.` registered, moved, health, estimate: what is believed of a parcel; changed (the names of its fields)
+      and unwatched, by the shop
     - `incident.` and a step of its timeline; `return.` and its new state
     - `notice.` planned; superseded, failed or expired, where nobody was told
     - `message.` and how it ended: accepted, failed, expired, superseded, cancelled, shown, unknown; or delayed, where

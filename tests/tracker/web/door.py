@@ -69,6 +69,14 @@ class Caller:
         given = {"Content-Type": "application/json"} | dict(headers or {})
         return await self._call("POST", path, data=data, headers=given)
 
+    async def patch(self, path: str, body: object, version: str | None = "*", raw: bytes | None = None) -> Answer:
+        data = raw if raw is not None else json.dumps(body).encode()
+        given = {"Content-Type": "application/json"} | ({"If-Match": version} if version else {})
+        return await self._call("PATCH", path, data=data, headers=given)
+
+    async def delete(self, path: str) -> Answer:
+        return await self._call("DELETE", path)
+
     async def register(self, **changed: object) -> Any:
         """A parcel like PARCEL but for what is changed, registered."""
         answer = await self.post("/api/v1/shipments", PARCEL | changed)

@@ -73,6 +73,12 @@ class Call(msgspec.Struct, frozen=True):
             raise Problem(412, "outdated", "If-Match: give the ETag of the answer on which you decided.")
         return int(version)
 
+    def must_expect(self) -> int | None:
+        """As `expected`, where the caller has to say. Raises Problem(428) where they did not."""
+        if self.request.if_match is None:
+            raise Problem(428, "if_match_missing", "If-Match: give the ETag of what you decided on, or * for any.")
+        return self.expected
+
 
 class Answer(msgspec.Struct, frozen=True):
     """A body with a status of its own; `body` is a struct, or the bytes of one.

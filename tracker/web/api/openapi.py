@@ -112,12 +112,9 @@ def _operation(one: Endpoint, schemas: dict[str, Any]) -> dict[str, Any]:
     }
     if one.method == "GET" and is_versioned:
         parameters.append(_IF_NONE_MATCH)
-    if one.method == "PATCH":
-        parameters.append(_IF_MATCH)
-        refusals += [412, 428]
     if one.conditional:
-        parameters.append(_IF_MATCH | {"required": False})
-        refusals.append(412)
+        parameters.append(_IF_MATCH | {"required": one.method == "PATCH"})
+        refusals += [412, 428] if one.method == "PATCH" else [412]
     if one.body is not None:
         parameters.append(_KEY)
         refusals += [400, 409, 413, 415]

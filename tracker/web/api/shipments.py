@@ -1,4 +1,4 @@
-"""Shipments over REST: register one, find them, read one's history."""
+"""Shipments over REST: register one, find them, read one's history, change what is said of it, stop watching it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from msgspec import Struct
 from carriers.vocabulary import Milestone
 from sql import queries
 from sql.connection import Connection
+from tracker.actions.change_shipment import ShipmentChange, change, stop_watching
+from tracker.actions.deciding import House
 from tracker.actions.register import Registered, Registration, Shop, register
 from tracker.domain.errors import FieldsWrong, NotFound, Wrong
 from tracker.store import reading
@@ -45,9 +47,7 @@ async def post_shipment(call: Call, body: Registration) -> Answer:
     """Register a shipment: 201 for a new one, 200 for one that is known by carrier, number and order."""
     if body.shop not in (None, call.caller.shop):
         raise FieldsWrong([Wrong("/shop", f"this key belongs to the shop {call.caller.shop!r}; leave it out")])
-    async with call.services.house.db.connection() as conn:
-        (row,) = await conn.fetch(_SQL.shop, call.shop_id)
-    shop = Shop(**dict(row))
+    shop = await _shop(call)
 
     async def describe(conn: Connection, made: Registered) -> Answer:
         return Answer(await _shipment(conn, call, made.shipment_id), 201 if made.created else 200)
@@ -78,6 +78,27 @@ async def get_shipment(call: Call) -> ShipmentView:
         return await _shipment(conn, call, call.number("shp"))
 
 
+async def patch_shipment(call: Call, body: ShipmentChange) -> Answer:
+    """Change what the shop says of a shipment: promised date, destination, recipient; what is believed follows."""
+    shipment_id, expected, shop = call.number("shp"), call.must_expect(), await _shop(call)
+
+    async def do(house: House) -> None:
+        await change(house, shop, call.author, shipment_id, body, expected)
+
+    async def describe(conn: Connection, _: None) -> Answer:
+        return Answer(await _shipment(conn, call, shipment_id))
+
+    return await act(call, body, do, describe)
+
+
+async def delete_shipment(call: Call) -> ShipmentView:
+    """Stop watching: no carrier is asked, nothing more is said; what is known of it stays."""
+    shipment_id = call.number("shp")
+    await stop_watching(call.services.house, call.shop_id, call.author, shipment_id, call.expected)
+    async with call.services.house.db.connection() as conn:
+        return await _shipment(conn, call, shipment_id)
+
+
 async def get_events(call: Call, query: PageQuery) -> Page[EventView]:
     """A shipment's events in the order in which they came in, with those that were corrected or withdrawn."""
     shipment_id = call.number("shp")
@@ -87,6 +108,12 @@ async def get_events(call: Call, query: PageQuery) -> Page[EventView]:
         await own_shipment(conn, call, f"shp_{shipment_id}")
         found = await reading.events(conn, shipment_id, after=after, most=limit + 1)
     return cursors.page(found[:limit], [int(event.id.removeprefix("evt_")) for event in found], limit)
+
+
+async def _shop(call: Call) -> Shop:
+    async with call.services.house.db.connection() as conn:
+        (row,) = await conn.fetch(_SQL.shop, call.shop_id)
+    return Shop(**dict(row))
 
 
 async def own_shipment(conn: Connection, call: Call, named: str) -> int:
@@ -108,5 +135,7 @@ ENDPOINTS: Final[list[Endpoint]] = [
     endpoint("POST", "/shipments", Scope.SHIPMENTS_WRITE, post_shipment, gives=ShipmentView, statuses=(201, 200)),
     endpoint("GET", "/shipments", Scope.READ, get_shipments),
     endpoint("GET", "/shipments/{id}", Scope.READ, get_shipment),
+    endpoint("PATCH", "/shipments/{id}", Scope.SHIPMENTS_WRITE, patch_shipment, gives=ShipmentView, conditional=True),
+    endpoint("DELETE", "/shipments/{id}", Scope.SHIPMENTS_WRITE, delete_shipment, conditional=True),
     endpoint("GET", "/shipments/{id}/events", Scope.READ, get_events),
 ]

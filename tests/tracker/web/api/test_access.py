@@ -22,6 +22,10 @@ async def make(caller: Caller, one: Endpoint, query: dict[str, str] | None = Non
     path = one.path.replace("{id}", IDS.get(one.path.split("/")[3], ""))
     if one.method == "GET":
         return await caller.get(path, **(query or {}))
+    if one.method == "PATCH":
+        return await caller.patch(path, {})
+    if one.method == "DELETE":
+        return await caller.delete(path)
     return await caller.post(path, BODIES.get(path.rpartition("/")[2]))
 
 

@@ -40,9 +40,10 @@ def test_every_endpoint_is_described_with_what_it_needs():
         operation = DESCRIBED["paths"][one.path][one.method.lower()]
         assert operation["security"] == [{"key": [one.scope]}]
         assert operation["summary"].endswith(".")
-        assert ("requestBody" in operation) == (one.method == "POST")
+        assert ("requestBody" in operation) == (one.method in ("POST", "PATCH"))
         names = {parameter["name"] for parameter in operation.get("parameters", [])}
-        assert ("Idempotency-Key" in names) == (one.method == "POST")
+        assert ("Idempotency-Key" in names) == (one.method in ("POST", "PATCH"))
+        assert ("If-Match" in names) >= (one.method == "PATCH")
 
 
 def test_every_reference_leads_to_a_schema_and_every_schema_is_referred_to():
