@@ -166,9 +166,24 @@ async def test_quarantine_shows_all_that_is_in_doubt(board):
 async def test_a_paused_account_says_why_and_until_when(board):
     body = await text(board, "/console/carriers")
 
-    assert "1 account is paused." in body
     assert "429 Too Many Requests" in body
     assert "in 14 min" in body
+
+
+async def test_the_headline_counts_each_account_and_channel_that_is_not_in_order(board, shop_services):
+    async with shop_services.house.db.connection() as conn:
+        await conn.execute(
+            "insert into channel_state (shop_id, channel, failures, because, changed_at)"
+            " select id, 'sms', 3, 'told to', clock_timestamp() from shop limit 1"
+        )
+    body = await text(board, "/console/carriers")
+    async with shop_services.house.db.connection() as conn:
+        await conn.execute("delete from channel_state where because = 'told to'")
+
+    headline, *tables = re.split(r'id="(?:accounts|channels)-title"', body)
+    accounts, channels = (table.count('class="chip warn"') for table in tables)
+    assert (accounts, channels) == (2, 1)  # one paused, one not set up
+    assert "2 accounts cannot be asked as they should be. 1 channel is in trouble.</h1>" in headline
 
 
 async def test_an_account_that_nobody_can_ask_says_what_it_lacks(board):
