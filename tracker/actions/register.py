@@ -26,9 +26,9 @@ from tracker.vault import hash_token
 
 _SQL = queries.topic("register")
 _DEFAULT_ACCOUNT = "default"
-_YEARS = range(1990, 2101)  # beyond them neither zones nor working days can be reckoned with
+YEARS = range(1990, 2101)  # beyond them neither zones nor working days can be reckoned with
 _Text = Annotated[str, Meta(min_length=1, max_length=200)]
-_Country = Annotated[str, Meta(pattern="^[A-Z]{2}$", description="a country's two letters, such as ES (ISO 3166-1)")]
+Country = Annotated[str, Meta(pattern="^[A-Z]{2}$", description="a country's two letters, such as ES (ISO 3166-1)")]
 _Currency = Annotated[str, Meta(pattern="^[A-Z]{3}$", description="a currency's three letters, such as EUR (ISO 4217)")]
 _Number = Annotated[
     str,
@@ -78,14 +78,14 @@ class CustomerInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class OriginInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where the parcel leaves from; the shop's country when it is not given."""
 
-    country: _Country
+    country: Country
     postcode: Annotated[str, Meta(max_length=16)] | None = None
 
 
 class DestinationInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where the parcel goes."""
 
-    country: _Country
+    country: Country
     postcode: Annotated[str, Meta(max_length=16)] | None = None
     city: Annotated[str, Meta(max_length=120)] | None = None
     street: Annotated[str, Meta(max_length=200)] | None = None
@@ -99,7 +99,7 @@ class ItemInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sku: Annotated[str, Meta(max_length=100)] | None = None
     value: Money | None = None
     hs_code: Annotated[str, Meta(pattern=r"^[0-9.]{4,14}$", description="a tariff code, such as 8516.79")] | None = None
-    origin_country: _Country | None = None
+    origin_country: Country | None = None
 
 
 class CustomsInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -284,8 +284,8 @@ def check(house: House, shop: Shop, given: Registration) -> Checked:
     ):
         if moment is not None and moment.tzinfo is None:
             wrong.append(Wrong(pointer, "a time needs an offset, such as 2026-11-22T09:00:00Z"))
-        elif moment is not None and moment.year not in _YEARS:
-            wrong.append(Wrong(pointer, f"a year from {_YEARS.start} to {_YEARS.stop - 1}"))
+        elif moment is not None and moment.year not in YEARS:
+            wrong.append(Wrong(pointer, f"a year from {YEARS.start} to {YEARS.stop - 1}"))
     if wrong:
         raise FieldsWrong(wrong)
     return checked

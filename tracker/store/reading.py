@@ -18,6 +18,7 @@ from tracker.domain.shipment import Belief, Expectation, Stated, position
 from tracker.store import views
 
 _SQL = queries.topic("reading")
+_ORDERS = queries.topic("orders")
 _belief = msgspec.json.Decoder(Belief).decode
 _expectation = msgspec.json.Decoder(Expectation).decode
 _incidents = msgspec.json.Decoder(list[views.IncidentBrief]).decode
@@ -151,6 +152,26 @@ async def return_ids(
 async def returns(conn: Connection, shop_id: int, ids: Sequence[int]) -> list[views.ReturnView]:
     """These returns of this shop, newest first."""
     return [_return(row) for row in await conn.fetch(_SQL.returns, shop_id, ids)]
+
+
+async def order_ids(conn: Connection, shop_id: int, reference: str | None, *, before: int, most: int) -> list[int]:
+    """Up to `most` orders with a smaller id than `before`, newest first."""
+    return [row["id"] for row in await conn.fetch(_ORDERS.order_ids, shop_id, reference, before, most)]
+
+
+async def orders(conn: Connection, shop_id: int, ids: Sequence[int]) -> list[views.PlacedOrderView]:
+    """These orders of this shop, newest first."""
+    return [_order(row) for row in await conn.fetch(_ORDERS.orders, shop_id, ids)]
+
+
+def _order(row: asyncpg.Record) -> views.PlacedOrderView:
+    values = {
+        "id": f"ord_{row['id']}",
+        "value": _money(row["value_amount"], row["value_currency"]),
+        "items": _json(row["items"]),
+        "customs": _json(row["customs"]) if row["customs"] is not None else None,
+    }
+    return views.PlacedOrderView(**_columns(row, views.PlacedOrderView) | values)
 
 
 def _shipment(row: asyncpg.Record, link: Link) -> views.ShipmentView:

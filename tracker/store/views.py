@@ -23,6 +23,19 @@ class OrderView(msgspec.Struct, frozen=True):
     value: Money | None
 
 
+class PlacedOrderView(msgspec.Struct, frozen=True, kw_only=True):
+    """An order with what was bought, and the shipments in which it travels."""
+
+    id: str
+    reference: str
+    placed_at: datetime | None
+    value: Money | None
+    destination_country: str | None
+    items: list[dict[str, Any]]
+    customs: dict[str, Any] | None
+    shipments: list[str]
+
+
 class EndView(msgspec.Struct, frozen=True):
     """One end of the parcel's way. `country` is ISO 3166-1 alpha-2."""
 

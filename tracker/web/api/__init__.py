@@ -8,12 +8,14 @@ import msgspec
 from aiohttp import hdrs, web
 
 from tracker.web import assets
-from tracker.web.api import changes, docs, incidents, keys, notices, openapi, reports, returns, shipments
+from tracker.web.api import changes, docs, incidents, keys, notices, openapi, orders, reports, returns, shipments, shops
 from tracker.web.api.endpoint import Endpoint, handler_of
 from tracker.web.api.quota import QUOTAS, Quotas, add_headers
 from tracker.web.services import SERVICES
 
 ENDPOINTS: Final[list[Endpoint]] = [
+    *shops.ENDPOINTS,
+    *orders.ENDPOINTS,
     *shipments.ENDPOINTS,
     *incidents.ENDPOINTS,
     *reports.ENDPOINTS,

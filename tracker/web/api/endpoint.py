@@ -81,19 +81,16 @@ class Call(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """A body with a status of its own; `body` is a struct, or the bytes of one.
-
-    What has a `version` carries it in its ETag, beside a digest of all that is shown.
-    """
+    """A body with a status of its own; `body` is a struct, or the bytes of one."""
 
     body: Any
     status: int = 200
     replayed: bool = False
 
-    def etag(self, written: bytes) -> str | None:
-        """The entity tag of this body as it is written out, None for what has no version."""
-        version = getattr(self.body, "version", None)
-        return None if version is None else f"{version}-{hashlib.sha256(written).hexdigest()[:16]}"
+    def etag(self, written: bytes) -> str:
+        """The entity tag of this body as it is written out: its version, where it has one, and a digest."""
+        version = getattr(self.body, "version", 0)
+        return f"{version}-{hashlib.sha256(written).hexdigest()[:16]}"
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,6 +108,12 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     gives: Any
     statuses: tuple[int, ...]
     conditional: bool
+
+    @property
+    def is_tagged(self) -> bool:
+        """Whether its answers carry an ETag: what shows one thing, or is about the version of one."""
+        is_versioned = "version" in getattr(self.gives, "__struct_fields__", ())
+        return is_versioned or (self.method == "GET" and self.path.endswith("{id}"))
 
     @property
     def summary(self) -> str:
@@ -155,7 +158,7 @@ def handler_of(one: Endpoint) -> Handler:
                 given["query"] = read_query(request, one.query)
             if one.body is not None:
                 given["body"] = await read_body(request, one.body)
-            return _response(request, await one.handle(call, **given))
+            return _response(request, one, await one.handle(call, **given))
 
     return handle
 
@@ -175,7 +178,7 @@ async def _authenticated(request: web.Request, scope: Scope) -> Call:
     return Call(request, services, caller)
 
 
-def _response(request: web.Request, given: Any) -> web.Response:
+def _response(request: web.Request, one: Endpoint, given: Any) -> web.Response:
     answer = given if isinstance(given, Answer) else Answer(given)
     headers: dict[str, str] = {hdrs.CONTENT_TYPE: "application/json"}
     if answer.replayed:
@@ -184,9 +187,9 @@ def _response(request: web.Request, given: Any) -> web.Response:
         following = request.rel_url.update_query(cursor=answer.body.next_cursor)
         headers[hdrs.LINK] = f'<{following}>; rel="next"'
     body = answer.body if isinstance(answer.body, bytes) else msgspec.json.encode(answer.body)
-    etag = answer.etag(body)
-    if etag is None:
+    if not one.is_tagged or answer.replayed:
         return web.Response(status=answer.status, body=body, headers=headers)
+    etag = answer.etag(body)
     headers[hdrs.ETAG] = f'"{etag}"'
     if request.method in ("GET", "HEAD") and _is_known(request, etag):
         del headers[hdrs.CONTENT_TYPE]

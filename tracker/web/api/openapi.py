@@ -101,7 +101,6 @@ def document(endpoints: Sequence[Endpoint], public_url: str) -> dict[str, Any]:
 def _operation(one: Endpoint, schemas: dict[str, Any]) -> dict[str, Any]:
     parameters = [*_path_parameters(one), *(_query_parameters(one, schemas) if one.query else ())]
     refusals = [401, 403, 422, 429, 503]
-    is_versioned = _is_versioned(one.gives)
     if "{id}" in one.path or one.query is not None:
         refusals.append(404)
     described: dict[str, Any] = {
@@ -110,7 +109,7 @@ def _operation(one: Endpoint, schemas: dict[str, Any]) -> dict[str, Any]:
         "tags": [one.path.split("/")[3]],
         "security": [{"key": [one.scope]}],
     }
-    if one.method == "GET" and is_versioned:
+    if one.method == "GET" and one.is_tagged:
         parameters.append(_IF_NONE_MATCH)
     if one.conditional:
         parameters.append(_IF_MATCH | {"required": one.method == "PATCH"})
@@ -121,9 +120,9 @@ def _operation(one: Endpoint, schemas: dict[str, Any]) -> dict[str, Any]:
         described["requestBody"] = _json(_reference(one.body)) | {"required": True}
     if parameters:
         described["parameters"] = parameters
-    shown = _json(_reference_of(one.gives)) | {"headers": _LEFT | (_ETAG if is_versioned else {})}
+    shown = _json(_reference_of(one.gives)) | {"headers": _LEFT | (_ETAG if one.is_tagged else {})}
     answers = {str(status): _answer(status, shown) for status in one.statuses}
-    if one.method == "GET" and is_versioned:
+    if one.method == "GET" and one.is_tagged:
         answers["304"] = {"description": _MEANINGS[304], "headers": _LEFT | _ETAG}
     return described | {"responses": answers | _refusals(refusals)}
 
@@ -131,9 +130,8 @@ def _operation(one: Endpoint, schemas: dict[str, Any]) -> dict[str, Any]:
 def _path_parameters(one: Endpoint) -> list[dict[str, Any]]:
     if "{id}" not in one.path:
         return []
-    return [
-        {"name": "id", "in": "path", "required": True, "schema": {"type": "string", "pattern": "^[a-z]{3}_[0-9]+$"}}
-    ]
+    pattern = r"^[a-z0-9_-]{1,40}$" if "/shops/" in one.path else r"^[a-z]{3}_[0-9]{1,18}$"
+    return [{"name": "id", "in": "path", "required": True, "schema": {"type": "string", "pattern": pattern}}]
 
 
 def _query_parameters(one: Endpoint, schemas: dict[str, Any]) -> list[dict[str, Any]]:
@@ -185,10 +183,6 @@ def _refusals(statuses: Sequence[int]) -> dict[str, Any]:
     problem = {"content": {CONTENT_TYPE: {"schema": _reference(ProblemDetails)}}}
     later = problem | {"headers": _RETRY_AFTER}
     return {str(status): _answer(status, later if status in (429, 503) else problem) for status in sorted(statuses)}
-
-
-def _is_versioned(gives: Any) -> bool:
-    return "version" in getattr(gives, "__struct_fields__", ())
 
 
 def _json(schema: dict[str, Any]) -> dict[str, Any]:

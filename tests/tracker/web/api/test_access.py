@@ -14,7 +14,14 @@ BODIES = {
     "resolve": {"reason": "refunded"},
     "settle": {"settled_as": "refunded"},
 }
-READABLE = {"shipments": "shp_1", "incidents": "inc_1", "notices": "ntc_1", "returns": "ret_1"}
+READABLE = {
+    "shipments": "shp_1",
+    "incidents": "inc_1",
+    "notices": "ntc_1",
+    "returns": "ret_1",
+    "orders": "ord_1",
+    "shops": "north",
+}
 IDS = READABLE | {"keys": "key_1"}
 
 
