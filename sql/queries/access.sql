@@ -74,6 +74,16 @@ insert into partner (shop_id, code, name, created_at) values ($1, $2, $3, clock_
 -- A partner that is not disabled.
 select id from partner where code = $1 and disabled_at is null
 
+-- name: partners(shop_id)
+-- A shop's partners, each with how many of its secrets are valid now; those that are disabled come last.
+select p.id, p.code, p.name, p.created_at, p.disabled_at, (
+    select count(*) from partner_secret s
+    where s.partner_id = p.id and (s.expires_at is null or s.expires_at > clock_timestamp())
+) as secrets
+from partner p
+where p.shop_id = $1
+order by p.disabled_at is not null, p.name, p.id
+
 -- name: insert_secret(partner_id, secret)
 -- A signing secret, encrypted.
 insert into partner_secret (partner_id, secret, created_at) values ($1, $2, clock_timestamp())

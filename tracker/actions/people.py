@@ -69,6 +69,39 @@ async def invite(
     return token
 
 
+async def add(
+    house: House, email: str, name: str, role: Role, by: Person, *, partner_id: int | None = None
+) -> tuple[int, str | None]:
+    """Somebody new in one's own shop: their number, and the token of their invitation, shown this once.
+
+    Who works for another shop already gets the role and no link: it would open what is not this shop's to give.
+    Raises FieldsWrong.
+    """
+    address = _checked(email, name)
+    async with house.db.transaction() as conn:
+        if (role is Role.PARTNER) != (partner_id is not None and await _is_ours(conn, partner_id, by.shop_id)):
+            raise FieldsWrong([Wrong("/partner", "name the partner whose pushes they may see; others have none")])
+        staff_id = await conn.fetchval(_SQL.add_staff, address, name.strip())
+        (known,) = await conn.fetch(_SQL.staff_by_email, address)
+        roles = [] if staff_id else await conn.fetch(_SQL.roles_of, known["id"])
+        if by.shop_id in [row["shop_id"] for row in roles]:
+            raise FieldsWrong([Wrong("/email", "they are among your people already; open their line below")])
+        await conn.execute(_SQL.set_role, known["id"], by.shop_id, role, partner_id)
+        token = None if roles else await _new_link(conn, known["id"], "invitation", _INVITATION)
+        await audit.record(house.db, conn, author(by), "person.invited", f"stf_{known['id']}", role=role)
+    return known["id"], token
+
+
+async def invite_again(house: House, staff_id: int, by: Person) -> str:
+    """A new invitation for somebody who lost theirs, or their password; the older one ends. Raises NotFound, RuleRefused."""
+    async with house.db.transaction() as conn:
+        role = await _role_in(conn, staff_id, by.shop_id)
+        await _only_here(conn, staff_id, by)
+        token = await _new_link(conn, staff_id, "invitation", _INVITATION)
+        await audit.record(house.db, conn, author(by), "person.invited", f"stf_{staff_id}", role=role)
+    return token
+
+
 async def invitation(conn: Connection, token: str) -> Invited | None:
     """Whom it is for, None where it is unknown, used or over."""
     row = await conn.fetchrow(_SQL.link, hash_token(token), "invitation")
@@ -152,6 +185,7 @@ async def disable(house: House, staff_id: int, by: Person, *, disabled: bool) ->
     """Keep somebody out at once, or let them in again. Raises NotFound, RuleRefused."""
     async with house.db.transaction() as conn:
         await _role_in(conn, staff_id, by.shop_id)
+        await _only_here(conn, staff_id, by)
         if disabled:
             await _keep_an_admin(conn, staff_id, by.shop_id)
         await conn.execute(_SQL.set_disabled, staff_id, disabled)
@@ -161,9 +195,11 @@ async def disable(house: House, staff_id: int, by: Person, *, disabled: bool) ->
 
 
 async def remove_second_factor(house: House, staff_id: int, by: Person) -> None:
-    """One's own, or that of somebody who lost theirs; their sessions end. Raises NotFound."""
+    """One's own, or that of somebody who lost theirs; their sessions end. Raises NotFound, RuleRefused."""
     async with house.db.transaction() as conn:
         await _role_in(conn, staff_id, by.shop_id)
+        if staff_id != by.staff_id:
+            await _only_here(conn, staff_id, by)
         await conn.execute(_SQL.remove_second_factor, staff_id)
         await conn.execute(_SQL.forget_recovery_codes, staff_id)
         await conn.execute(_SQL.revoke_sessions, staff_id, by.session_id)
@@ -215,6 +251,16 @@ async def _role_in(conn: Connection, staff_id: int, shop_id: int) -> Role:
         if row["shop_id"] == shop_id:
             return Role(row["role"])
     raise NotFound(f"nobody stf_{staff_id}")
+
+
+async def _only_here(conn: Connection, staff_id: int, by: Person) -> None:
+    """What concerns somebody as a whole is not for one of several shops to decide."""
+    if any(row["shop_id"] != by.shop_id for row in await conn.fetch(_SQL.roles_of, staff_id)):
+        raise RuleRefused("they work for another shop too; whoever runs the tracker can do this: `tracker staff add`")
+
+
+async def _is_ours(conn: Connection, partner_id: int, shop_id: int) -> bool:
+    return partner_id in [row["id"] for row in await conn.fetch(_ACCESS.partners, shop_id)]
 
 
 async def _keep_an_admin(conn: Connection, staff_id: int, shop_id: int) -> None:

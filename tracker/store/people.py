@@ -13,6 +13,7 @@ from sql.connection import Connection
 from tracker.domain.staff import Role
 
 _SQL = queries.topic("people")
+_ACCESS = queries.topic("access")
 _AUDIT = queries.topic("audit")
 NEWEST = 2**62  # above every row
 
@@ -41,6 +42,17 @@ class RoleLine(msgspec.Struct, frozen=True, kw_only=True):
     shop_name: str
     role: Role
     partner_id: int | None
+
+
+class PartnerLine(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody who pushes to a shop; `secrets` are those that are valid now."""
+
+    id: int
+    code: str
+    name: str
+    created_at: datetime
+    disabled_at: datetime | None
+    secrets: int
 
 
 class SessionLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,6 +89,11 @@ class AuditFilter(msgspec.Struct, frozen=True, kw_only=True):
 async def people(conn: Connection, shop_id: int) -> list[PersonLine]:
     """Everybody of a shop; those who are kept out come last."""
     return [msgspec.convert(dict(row), PersonLine) for row in await conn.fetch(_SQL.people, shop_id)]
+
+
+async def partners(conn: Connection, shop_id: int) -> list[PartnerLine]:
+    """A shop's partners; those that are disabled come last."""
+    return [PartnerLine(**row) for row in await conn.fetch(_ACCESS.partners, shop_id)]
 
 
 async def roles(conn: Connection, staff_id: int) -> list[RoleLine]:

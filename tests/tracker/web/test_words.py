@@ -16,6 +16,7 @@ from tracker.domain.finding import Provenance, Signal
 from tracker.domain.incident import CLOSING_REASONS, LIFE, Command
 from tracker.domain.returns import SETTLEMENTS, ReturnState
 from tracker.domain.severity import Severity
+from tracker.domain.staff import Role
 from tracker.store import queue
 from tracker.web import assets, words
 from tracker.web.console.messages import CHANNELS, STATES
@@ -59,6 +60,7 @@ def vocabulary() -> Iterator[tuple[str, str]]:
     yield from (("failure", one) for one in FailureKind)
     yield from (("return_state", one) for one in ReturnState)
     yield from (("settled_as", one) for one in SETTLEMENTS)
+    yield from ((kind, role) for kind in ("role", "role_may") for role in Role)
     yield from (("tz", one) for one in TzCertainty)
 
 

@@ -9,7 +9,19 @@ from aiohttp import web
 from tracker.domain.incident import Command
 from tracker.domain.staff import May
 from tracker.web import assets, problem_page
-from tracker.web.console import door, doubts, entrance, incident, incidents, me, messages, shipment, today
+from tracker.web.console import (
+    door,
+    doubts,
+    entrance,
+    incident,
+    incidents,
+    me,
+    messages,
+    people,
+    record,
+    shipment,
+    today,
+)
 from tracker.web.console.door import Page
 
 PAGES: Final = (
@@ -37,6 +49,16 @@ PAGES: Final = (
     Page("POST", "/me/second-factor/remove", May.ENTER, me.remove_second_factor),
     Page("POST", "/me/sessions/{id}/end", May.ENTER, me.end_session),
     Page("POST", "/me/shop", May.ENTER, me.change_shop),
+    Page("GET", "/people", May.MANAGE_PEOPLE, people.everybody),
+    Page("POST", "/people", May.MANAGE_PEOPLE, people.invite),
+    Page("GET", "/people/{id}", May.MANAGE_PEOPLE, people.person),
+    Page("POST", "/people/{id}/role", May.MANAGE_PEOPLE, people.change_role),
+    Page("POST", "/people/{id}/invitation", May.MANAGE_PEOPLE, people.invite_again),
+    Page("POST", "/people/{id}/disable", May.MANAGE_PEOPLE, people.disable),
+    Page("POST", "/people/{id}/enable", May.MANAGE_PEOPLE, people.enable),
+    Page("POST", "/people/{id}/second-factor/remove", May.MANAGE_PEOPLE, people.remove_second_factor),
+    Page("GET", "/audit", May.AUDIT, record.record),
+    Page("POST", "/audit/check", May.AUDIT, record.check),
     Page("POST", "/sign-out", May.ENTER, entrance.leave),
 )
 

@@ -18,6 +18,7 @@ EXAMPLES = {
     "observations": "select min(id) from observation",
     "messages": "select min(id) from message where channel = 'email' and state = 'accepted'",
     "views": "select coalesce(max(id), 0) + 1 from saved_view",
+    "people": "select min(r.staff_id) from staff_role r join shop s on s.id = r.shop_id where s.code = 'alameda'",
 }
 # What is below /me is the person's own, in whatever shop they are.
 OF_A_SHOP = [page for page in PAGES if "{" in page.path and not page.path.startswith("/me/")]
