@@ -136,6 +136,7 @@ def decide(case: Case, now: datetime, *, draw: float, news: News = _NO_NEWS) -> 
                 belief=belief,
                 expectation=expectation,
                 steps=steps,
+                held=case.incidents,
                 returned=(case.returned, returned),
                 now=now,
             )
@@ -174,12 +175,12 @@ def _live(
         lambda _: [_handled(step, detection) for step in commanded],
         lambda held: end_of_return(held, returned, now, case.thresholds),
         lambda held: reconcile(held, detection.findings, now, case.thresholds, silence_cures=not is_over),
-        lambda held: [step for incident in held for step in _tick(incident, now)],
+        lambda held: [step for incident in held for step in _tick(incident, facts.belief, now)],
     )
     steps: list[Step] = []
     held = case.incidents
     for turn in turns:
-        taken = [_promised(case, _weighed(case, step, now), now) for step in turn(held)]
+        taken = [_promised(case, facts.belief, _weighed(case, step, now), now) for step in turn(held)]
         held = _after(held, taken)
         steps += taken
     return steps, held
@@ -235,8 +236,10 @@ def _identity(incident: Incident) -> object:
     return incident.id if incident.id is not None else (incident.category, incident.cause)
 
 
-def _tick(incident: Incident, now: datetime) -> list[Step]:
+def _tick(incident: Incident, belief: Belief, now: datetime) -> list[Step]:
     """What the clock does to one incident: a promised update, a review, the closing of a resolved one."""
+    if incidents.takes_the_word(incident, belief):
+        return [Step(incident=incident, kind="changed", actor="tracker", detail={"because": "it does not go back"})]
     if incident.next_moment_at is None or incident.next_moment_at > now:
         return []
     if incident.state is State.RESOLVED:
@@ -245,6 +248,9 @@ def _tick(incident: Incident, now: datetime) -> list[Step]:
     promised = incident.promised_update_at
     if promised is None or promised - incidents.UPDATE_MARGIN > now:
         return [Step(incident=incident, kind="reviewed", actor="tracker")]
+    if incidents.leaves_the_word(incident, belief):
+        silent = msgspec.structs.replace(incident, promised_update_at=None)
+        return [Step(incident=silent, kind="reviewed", actor="tracker")]
     spoken = msgspec.structs.replace(incident, silent_updates=incident.silent_updates + 1, changed_at=now)
     return [Step(incident=spoken, kind="no_news", actor="tracker", detail={"promised_at": promised.isoformat()})]
 
@@ -263,10 +269,11 @@ def _weighed(case: Case, step: Step, now: datetime) -> Step:
     return msgspec.structs.replace(step, incident=msgspec.structs.replace(incident, severity=severity))
 
 
-def _promised(case: Case, step: Step, now: datetime) -> Step:
+def _promised(case: Case, belief: Belief, step: Step, now: datetime) -> Step:
     """The step with its promise of a next update and the moment at which the clock must keep it."""
     incident = step.incident
-    speaks = step.kind in ("opened", "reopened", "changed", "no_news")
+    is_said = step.kind in ("opened", "reopened", "changed", "no_news")
+    speaks = is_said and not incidents.leaves_the_word(incident, belief)
     if incident.state.is_open and incident.reach is Reach.CUSTOMER and speaks:
         within = incidents.update_cadence(incident, case.thresholds)
         incident = msgspec.structs.replace(

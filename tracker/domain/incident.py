@@ -16,12 +16,13 @@ from typing import Any, Final
 
 import msgspec
 
-from carriers.vocabulary import Category
+from carriers.vocabulary import Category, Milestone
 from tracker.domain.calendar import zone_of
 from tracker.domain.cause import Reach
 from tracker.domain.errors import RuleRefused
 from tracker.domain.finding import Finding, Provenance, Signal
 from tracker.domain.severity import Severity
+from tracker.domain.shipment import Belief
 from tracker.domain.staff import May
 from tracker.domain.thresholds import Thresholds
 
@@ -238,6 +239,18 @@ def merge(incident: Incident, into: int | None, now: datetime) -> Incident:
         merged_into=into,
         promised_update_at=None,
     )
+
+
+def leaves_the_word(incident: Incident, belief: Belief) -> bool:
+    """Whether the return of the goods says it all: damage of what goes back stays a case for staff, and is not told."""
+    return incident.category is Category.DAMAGE and belief.milestone in (Milestone.RETURNING, Milestone.RETURNED)
+
+
+def takes_the_word(incident: Incident, belief: Belief) -> bool:
+    """Whether damage that was left to a return must be told after all: the scans of the return were taken back."""
+    is_untold = incident.reach is Reach.CUSTOMER and incident.promised_update_at is None
+    is_open_damage = incident.category is Category.DAMAGE and incident.state.is_open
+    return is_untold and is_open_damage and not leaves_the_word(incident, belief)
 
 
 def update_cadence(incident: Incident, thresholds: Thresholds) -> timedelta:

@@ -10,13 +10,15 @@ from carriers.vocabulary import Category
 from notifications.contract import Kind, Notice
 from tracker.domain.cause import Reach
 from tracker.domain.detectors import ON_THE_WAY
-from tracker.domain.incident import Incident, Step
+from tracker.domain.incident import Incident, Step, leaves_the_word
 from tracker.domain.progress import progress
 from tracker.domain.reconcile import family
 from tracker.domain.returns import ReturnCase, ReturnState
 from tracker.domain.saying import About, How, Sayer
 from tracker.domain.shipment import Belief, Expectation
 
+_MADE_GOOD: Final = {"refunded": "refunded", "reshipped": "replaced"}  # an incident's end, in the words of a return
+_ENDS: Final = frozenset(_MADE_GOOD.values())
 _URGENT: Final = frozenset({"recipient"})
 
 
@@ -27,19 +29,45 @@ def plan(
     belief: Belief,
     expectation: Expectation,
     steps: Sequence[Step],
+    held: Sequence[Incident],
     returned: tuple[ReturnCase | None, ReturnCase | None],
     now: datetime,
 ) -> list[Notice]:
-    """Every notice that this decision causes, in the order in which a reader would want them."""
+    """Every notice that this decision causes, in the order in which a reader would want them.
+
+    `held` are the incidents as they were before it: a customer hears once of a parcel that they are refunded for it.
+    """
     say = Sayer(about, belief, expectation, now)
     closed = next((step.incident for step in steps if step.kind == "resolved" and _is_told(step.incident)), None)
     milestones = progress(say, before, closed) if about.outbound else []
     is_told_delivered = any(notice.kind is Kind.DELIVERED for notice in milestones)
     return [
         *milestones,
-        *(notice for step in steps for notice in _incident(say, step, is_told_delivered=is_told_delivered)),
-        *_return(say, *returned),
+        *_each_end_once(
+            [
+                *(notice for step in steps for notice in _incident(say, step, is_told_delivered=is_told_delivered)),
+                *_return(say, *returned),
+            ],
+            _ends_told(held, returned[0]),
+        ),
     ]
+
+
+def _ends_told(held: Sequence[Incident], returned: ReturnCase | None) -> set[str]:
+    """How the parcel has been made good already, in the words of a return."""
+    of_incidents = {_MADE_GOOD.get(one.closing_reason or "") for one in held if _is_told(one)}
+    of_return = {returned.settled_as} if returned is not None else set()
+    return {end for end in of_incidents | of_return if end in _ENDS}
+
+
+def _each_end_once(notices: Sequence[Notice], told: set[str]) -> Iterator[Notice]:
+    for notice in notices:
+        end = notice.facts.settled_as or _MADE_GOOD.get(notice.facts.resolution or "")
+        if end in told:
+            continue
+        if end in _ENDS:
+            told.add(end)
+        yield notice
 
 
 def incident_subject(incident: Incident) -> str:
@@ -62,6 +90,8 @@ _SAYS: Final = {
 def _incident(say: Sayer, step: Step, *, is_told_delivered: bool) -> Iterator[Notice]:
     incident = step.incident
     if incident.reach is not Reach.CUSTOMER:
+        return
+    if step.kind != "resolved" and leaves_the_word(incident, say.belief):
         return
     if step.kind == "resolved":
         yield from _end_of_incident(say, step, is_told_delivered=is_told_delivered)

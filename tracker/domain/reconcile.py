@@ -17,6 +17,7 @@ from tracker.domain.severity import Severity
 from tracker.domain.thresholds import Thresholds
 
 _GOING_BACK: Final = frozenset({"refused", "unclaimed", "undeliverable"})
+_LOST_WITH_THE_GOODS: Final = frozenset({Category.RETURN, Category.DAMAGE})
 _FOUND: Final = frozenset(
     {Provenance.CARRIER_STATED, Provenance.INFERRED, Provenance.FEED, Provenance.PREDICTED}
 )  # the others are people's words
@@ -89,13 +90,13 @@ def speaks_of(finding: Finding, incident: Incident) -> bool:
 
 
 def _goes_on_in(incident: Incident, other: Incident, *, is_said: bool) -> bool:
-    """Whether a trouble goes on in another: on the way in a loss or return, a return in its loss, and any in a better
-    explanation of itself, if the customer hears of that one now (`is_said`) or had not heard of this one."""
+    """Whether a trouble goes on in another: on the way in a loss or return, damage or a return in a loss, and any in a
+    better explanation of itself, if the customer hears of that one now (`is_said`) or had not heard of this one."""
     if family(incident.category, incident.cause) == family(other.category, other.cause):
         is_known = incident.told_at is None or (is_said and other.reach is Reach.CUSTOMER)
         return other.state.is_open and is_known and other.provenance.strength >= incident.provenance.strength
     leads_to = {
-        Category.LOSS: incident.category in ON_THE_WAY or incident.category is Category.RETURN,
+        Category.LOSS: incident.category in ON_THE_WAY or incident.category in _LOST_WITH_THE_GOODS,
         Category.RETURN: incident.category in ON_THE_WAY,
     }
     return other.signal is Signal.CARRIER_STATED and leads_to.get(other.category, False)

@@ -2,7 +2,9 @@ import pytest
 
 from carriers.contract import Estimate
 from notifications.contract import Kind, Notice
-from tests.tracker.domain.building import DAY, HOUR, MADRID, MONDAY, Story, at, event, present
+from tests.tracker.domain.building import DAY, HOUR, MADRID, MONDAY, Story, at, believed, event, present
+from tracker.domain.incident import Step, resolve
+from tracker.domain.returns import settle
 from tracker.domain.shipment import expect
 from tracker.domain.thresholds import Thresholds
 
@@ -236,3 +238,57 @@ def test_the_reminder_follows_the_settings_of_the_shop():
     story.hear(event("ready_for_collection", 1))
     story.live(at(days=4))
     assert planned(story)[1].planned_at == at(1, days=3)
+
+
+DAMAGED = event("in_transit", 1, problem="damage.damaged_in_transit")
+DESTROYED = event("ended.destroyed", 5)
+
+
+def incidents_told(story: Story) -> list[str | None]:
+    return [notice.facts.cause for notice in planned(story) if notice.kind in INCIDENT_KINDS]
+
+
+INCIDENT_KINDS = (Kind.INCIDENT_OPENED, Kind.INCIDENT_CHANGED, Kind.INCIDENT_UPDATE)
+
+
+@pytest.mark.parametrize("heard", [[(DAMAGED, DESTROYED)], [(DAMAGED,), (DESTROYED,)], [(DESTROYED,), (DAMAGED,)]])
+def test_of_goods_that_are_gone_nothing_is_said_of_their_damage(heard):
+    story = Story()
+    for events in heard:
+        story.hear(*events, now=at(6))
+    said = len(planned(story))
+    story.live(at(days=20))
+    assert {notice.facts.cause for notice in planned(story)[said:]} == {"loss.declared_lost"}
+    assert [one.cause for one in story.case.incidents if one.state.is_open] == ["declared_lost"]
+
+
+def test_damaged_goods_that_go_back_are_told_as_a_return_and_stay_a_case_for_staff():
+    story = Story()
+    story.hear(DAMAGED)
+    story.hear(event("returning", 5))
+    said = len(planned(story))
+    story.live(at(days=9))
+    assert {notice.facts.cause for notice in planned(story)[said:]} == {"return.undeliverable"}
+    damage = story.incident("damage.damaged_in_transit")
+    assert (damage.state.is_open, damage.promised_update_at) == (True, None)
+
+
+def test_a_refund_is_told_once_whatever_ends_with_it():
+    story = Story()
+    story.hear(DAMAGED)
+    story.hear(event("returning", 5))
+    for cause in ("damage.damaged_in_transit", "return.undeliverable"):
+        ended = resolve(story.incident(cause), "refunded", story.now, close_after=DAY)
+        story.look(story.now + HOUR, commanded=(Step(incident=ended, kind="resolved", actor="person:1"),))
+    settled = settle(present(story.case.returned), "refunded", None, story.now)
+    story.look(story.now + HOUR, settled=settled)
+    ends = [(one.facts.resolution, one.facts.settled_as) for one in planned(story)]
+    assert [end for end in ends if end != (None, None)] == [("refunded", None)]
+
+
+def test_damage_is_told_after_all_where_the_scans_of_the_return_are_taken_back():
+    story = Story()
+    story.hear(event("returning", 1, problem="damage.damaged_in_transit", key="one"))
+    story.look(story.now + HOUR, belief=believed(event("in_transit", 1, problem="damage.damaged_in_transit")))
+    assert planned(story)[-1].facts.cause == "damage.damaged_in_transit"
+    assert present(story.incident("damage.damaged_in_transit").promised_update_at) > story.now

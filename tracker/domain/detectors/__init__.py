@@ -63,10 +63,13 @@ def detect(facts: Facts, now: datetime) -> Detection:
 def mute(findings: Iterable[Finding]) -> list[Finding]:
     """Of the troubles on the way only the strongest speaks; the rest keep their own voice.
 
-    Once the carrier says that the goods are lost or go back, no trouble on the way speaks any more: it led there.
+    Once the carrier says that the goods are lost or go back, no trouble on the way speaks any more: it led there. Nor
+    does the damage of goods that are gone: nothing will be delivered that could be looked at or refused.
     """
     ordered = sorted(findings, key=lambda finding: (finding.warning, _STRENGTH[finding.signal], finding.key))
     on_the_way = [finding for finding in ordered if finding.category in ON_THE_WAY]
     others = [finding for finding in ordered if finding.category not in ON_THE_WAY]
-    is_over = any(finding.category in _OVER and finding.signal is Signal.CARRIER_STATED for finding in others)
-    return others if is_over else others + on_the_way[:1]
+    ends = {one.category for one in others if one.category in _OVER and one.signal is Signal.CARRIER_STATED}
+    if Category.LOSS in ends:
+        others = [finding for finding in others if finding.category is not Category.DAMAGE]
+    return others if ends else others + on_the_way[:1]
