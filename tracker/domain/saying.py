@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from notifications.contract import Facts, Kind, Notice
+from tracker.domain.calendar import end_of_day, zone_of
 from tracker.domain.incident import Incident
 from tracker.domain.shipment import Belief, Expectation
 
@@ -40,6 +41,22 @@ class How(msgspec.Struct, frozen=True, kw_only=True):
 
 
 PLAINLY: Final = How()
+_CARRIER: Final = "carrier"
+_NOTHING: Final = Expectation()
+
+
+def worth_telling(expectation: Expectation, action_owner: str | None, zone: str, now: datetime) -> Expectation:
+    """The estimate as far as a customer may rely on it; empty where it would not hold.
+
+    `action_owner` is who must act on the trouble that is told, None where there is none. While a parcel waits for
+    anybody but its carrier, the carrier's date knows nothing of that; and nobody should wait for a troubled one today.
+    """
+    latest = expectation.latest
+    if latest is None or latest <= now:
+        return _NOTHING
+    is_today = latest <= end_of_day(now.astimezone(zone_of(zone)).date(), zone)
+    is_troubled = action_owner is not None
+    return _NOTHING if is_troubled and (action_owner != _CARRIER or is_today) else expectation
 
 
 class Sayer(msgspec.Struct, frozen=True):
@@ -61,16 +78,17 @@ class Sayer(msgspec.Struct, frozen=True):
         how: How = PLAINLY,
         **said: Any,
     ) -> Notice:
-        about, latest = self.about, self.expectation.latest
-        ahead = latest is not None and latest > self.now
+        about, is_open = self.about, incident is not None and incident.state.is_open
+        owner = incident.action_owner if incident is not None and is_open else None
+        expected = worth_telling(self.expectation, owner, about.zone, self.now)
         facts = Facts(
             order_reference=about.order_reference,
             carrier=about.carrier,
             carrier_name=about.carrier_name,
             tracking_number=about.tracking_number,
             promised_at=about.promised_at,
-            expected_from=self.expectation.earliest if ahead else None,
-            expected_until=latest if ahead else None,
+            expected_from=expected.earliest,
+            expected_until=expected.latest,
             city=self.belief.city,
             country=self.belief.country,
             **said,

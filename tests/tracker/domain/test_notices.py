@@ -160,7 +160,6 @@ def test_an_incident_speaks_as_data_and_says_who_must_do_what_until_when():
     )
     assert one.facts.action_until == at(5, days=3)
     assert (one.facts.city, one.facts.country, one.facts.happened_at) == ("Lyon", "FR", at(5))
-    assert one.facts.expected_until == estimated.latest
     assert one.facts.next_update_at == one.promised_update_at
     assert one.because == {
         "rule": "carrier_stated",
@@ -292,3 +291,26 @@ def test_damage_is_told_after_all_where_the_scans_of_the_return_are_taken_back()
     story.look(story.now + HOUR, belief=believed(event("in_transit", 1, problem="damage.damaged_in_transit")))
     assert planned(story)[-1].facts.cause == "damage.damaged_in_transit"
     assert present(story.incident("damage.damaged_in_transit").promised_update_at) > story.now
+
+
+@pytest.mark.parametrize(
+    ("problem", "days", "is_told"),
+    [
+        ("customs.documents_missing", 9, False),  # waits for the recipient
+        ("customs.inspection", 9, False),  # waits for the authority
+        ("address.incomplete", 9, False),
+        ("weather.storm", 0, False),  # nobody should wait at home for it today
+        ("weather.storm", 1, True),
+    ],
+)
+def test_the_carriers_date_is_told_only_where_nobody_else_must_act_first(problem, days, is_told):
+    story = Story()
+    story.hear(event("in_transit", 0))
+    estimate = Estimate(at(days=days).date(), None)
+    estimated = expect(story.case.expectation, estimate, story.case.belief, "Europe/Madrid")
+    story.look(expectation=estimated)
+    story.hear(event("in_transit", 5, problem=problem))
+    told_until = planned(story)[-1].facts.expected_until
+    assert told_until == (estimated.latest if is_told else None)
+    story.hear(event("in_transit.departed_hub", 6))
+    assert planned(story)[-1].facts.expected_until == estimated.latest

@@ -17,6 +17,7 @@ from notifications.languages import Unsayable, clean
 from notifications.letter import Writer
 from notifications.policy import zone_of
 from notifications.wording import Occasion, is_late
+from tracker.domain.saying import worth_telling
 from tracker.store.customer_page import Linked, Step, Trouble
 from tracker.web.moments import Time
 from tracker.web.words import Language
@@ -101,16 +102,16 @@ def words_for(milestone: str, detail: str | None, spoken: Language) -> str:
 
 def _writer(linked: Linked, carrier: str, trouble: Trouble | None, spoken: Language, now: datetime) -> Writer:
     """What finds the phrases: about the incident where there is one, else about the parcel."""
-    latest = linked.expectation.latest
-    ahead = latest is not None and latest > now
+    owner = trouble.action_owner if trouble is not None else None
+    expected = worth_telling(linked.expectation, owner, linked.zone, now)
     facts = Facts(
         order_reference=linked.order_reference,
         carrier=linked.carrier,
         carrier_name=carrier,
         tracking_number=linked.tracking_number,
         promised_at=linked.promised_at,
-        expected_from=linked.expectation.earliest if ahead else None,
-        expected_until=latest if ahead else None,
+        expected_from=expected.earliest,
+        expected_until=expected.latest,
         city=linked.belief.city,
         country=linked.belief.country,
     )
