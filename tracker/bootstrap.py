@@ -37,6 +37,7 @@ from tracker.actions.examine import BATCH, examine
 from tracker.actions.group_commit import GroupCommit
 from tracker.actions.intake import Observation, Taken
 from tracker.actions.poll import Rounds
+from tracker.actions.trial import Trials
 from tracker.clock import Chance, Clock, token_bytes
 from tracker.domain.errors import NotFound
 from tracker.domain.starvation import Alarm
@@ -45,7 +46,7 @@ from tracker.jobs.operators import Operators
 from tracker.jobs.schedule import Repeated, Ticker
 from tracker.jobs.watch import EVERY, watch
 from tracker.lines import COMMON, Lines
-from tracker.settings import Settings, SettingsWrong, ShopSettings
+from tracker.settings import Settings, SettingsWrong, ShopSettings, TwilioSettings
 from tracker.store import shops
 from tracker.store.binaries import EmbeddedPostgresError
 from tracker.store.calendars import Calendars
@@ -143,6 +144,8 @@ class Runtime(msgspec.Struct, frozen=True):
                 is_stopping=self.stopping.is_set,
                 trusted_proxies=self.settings.proxies,
                 settings=self.settings,
+                trials=Trials(self.settings, self.lines.open, partial(_relay_once, self.settings), _gateway),
+                refresh_accounts=self.lines.refresh,
                 api_calls_per_minute=self.settings.api_calls_per_minute,
             )
         )
@@ -386,16 +389,25 @@ def _rules(settings: Settings) -> Rules:
 
 def _delivery(settings: Settings, house: House, stack: AsyncExitStack) -> Delivery:
     channels: list[Channel] = []
-    sms = settings.twilio
-    if sms.account_sid and sms.auth_token and sms.sender:
-        account = twilio.Account(
-            account_sid=sms.account_sid, auth_token=sms.auth_token, sender=sms.sender, base_url=sms.base_url.rstrip("/")
-        )
-        channels.append(twilio.Sms(account))
+    if settings.twilio.account_sid:
+        channels.append(_gateway(settings.twilio))
     links = _Links(settings.public_url.rstrip("/"), house.vault)
     delivery = Delivery(house.db, channels, links=links, clock=house.clock, chance=house.chance, rules=house.rules)
     stack.push_async_callback(delivery.close)
     return delivery
+
+
+def _gateway(sms: TwilioSettings) -> twilio.Sms:
+    assert sms.account_sid and sms.auth_token and sms.sender, "checked where they are read"  # noqa: PT018
+    return twilio.Sms(
+        twilio.Account(
+            account_sid=sms.account_sid, auth_token=sms.auth_token, sender=sms.sender, base_url=sms.base_url.rstrip("/")
+        )
+    )
+
+
+def _relay_once(settings: Settings, url: str) -> Email:
+    return Email(relay_of(url, settings))
 
 
 class MailRelay:

@@ -15,7 +15,7 @@ from carriers.sandbox import server
 from carriers.sandbox.world import World
 from sql.migrate import MigrationError
 from tracker import bootstrap, listening
-from tracker.actions import access, audit, data_key, people
+from tracker.actions import access, audit, data_key, people, set_up
 from tracker.actions.audit import AT_THE_MACHINE
 from tracker.actions.data_key import OtherMasterKey
 from tracker.actions.deciding import House
@@ -79,12 +79,14 @@ def at_work(channels: Sequence[str], switches: Mapping[str, bool]) -> str:
 
 
 async def _how_to_get_in(house: House, settings: Settings) -> str:
+    async with house.db.connection() as conn:
+        is_first_run = await set_up.is_open(conn)
+    if is_first_run:
+        return f"set up, until there is an admin: http://127.0.0.1:{settings.port}/console/begin/{set_up.token(house)}"
     try:
         return f"console, for the first admin, once: {await entry_link(house, settings)}"
-    except NotFound:
-        return (
-            f"console: {settings.public_url}/console; make the first admin: tracker staff add EMAIL NAME --role admin"
-        )
+    except NotFound:  # every admin is kept out
+        return f"console: {settings.public_url}/console"
 
 
 async def migrate(settings: Settings, _given: argparse.Namespace) -> int:

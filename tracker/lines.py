@@ -56,10 +56,6 @@ class Lines:
         self._seen = version
         return 0
 
-    def try_out(self, configured: CarrierSettings) -> Line:
-        """A line that is asked once, by hand, with values that are perhaps not kept yet."""
-        return self._line(configured)
-
     def _made(self, settings: Settings) -> dict[LineKey, Line]:
         mistakes: list[str] = []
         made = {}

@@ -339,7 +339,7 @@ def _contradictions(settings: Settings) -> Iterator[str]:
         yield "listen: a port is at most 65535"
     if (wrong := plausible.networks(settings.trusted_proxies)) is not None:
         yield f"trusted_proxies: {wrong}"
-    yield from _shop_mistakes(settings.shop)
+    yield from shop_mistakes(settings.shop)
     yield from _carrier_mistakes(settings.carriers)
     for name, key in (("secret_key", settings.secret_key), ("old_secret_key", settings.old_secret_key)):
         if key is not None and len(key) < 32:
@@ -355,7 +355,7 @@ def _twilio_mistakes(twilio: TwilioSettings) -> Iterator[str]:
         yield "twilio: account_sid needs auth_token and sender beside it"
 
 
-def _shop_mistakes(shop: ShopSettings) -> Iterator[str]:
+def shop_mistakes(shop: ShopSettings) -> Iterator[str]:
     """What customers would read or answer to, and could not."""
     complaints = {
         "name": plausible.line(shop.name),

@@ -104,6 +104,15 @@ class Sms:
             (Accepted(sent.sid) for sent in page.messages if sent.body == text and _is_since(sent, since)), None
         )
 
+    async def check(self) -> None:
+        """Whether the account is known: its messages may be listed. Raises SendFailed."""
+        try:
+            async with self._http().get(self._url(), params={"PageSize": "1"}, allow_redirects=False) as answer:
+                if answer.status != HTTPStatus.OK:
+                    raise _refusal(answer, await answer.read())
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise SendFailed(FailureClass.TRANSPORT, f"no connection: {type(error).__name__}") from None
+
     async def close(self) -> None:
         if self._session is not None:
             await self._session.close()

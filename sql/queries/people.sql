@@ -46,7 +46,7 @@ from staff_role r
 join staff p on p.id = r.staff_id
 where r.shop_id = $1 and r.role = 'admin' and p.disabled_at is null
 order by p.id
-for update of r
+for update of r, p
 
 -- name: set_disabled(id, disabled)
 -- Keep somebody out, or let them in again.
@@ -196,3 +196,11 @@ join staff_role r on r.staff_id = p.id
 where p.disabled_at is null and case when $1::text is null then r.role = 'admin' else p.email = $1 end
 order by p.id
 limit 1
+
+-- name: has_admin()
+-- Whether anybody has ever been made admin.
+select exists (select from staff_role where role = 'admin')
+
+-- name: take_turn(key)
+-- Of two first admins one is the first.
+select pg_advisory_xact_lock($1)

@@ -52,20 +52,35 @@ async def invite(
 
     Raises FieldsWrong, NotFound.
     """
-    address = _checked(email, name)
     async with house.db.transaction() as conn:
-        shop_id = await conn.fetchval(_ACCESS.shop_id, shop)
-        if shop_id is None:
-            raise NotFound(f"no shop {shop!r}")
-        partner_id = await _partner(conn, role, partner)
-        staff_id = await conn.fetchval(_SQL.add_staff, address, name.strip())
-        if staff_id is None:
-            (known,) = await conn.fetch(_SQL.staff_by_email, address)
-            staff_id = known["id"]
-        await conn.execute(_SQL.set_role, staff_id, shop_id, role, partner_id)
-        token = await _new_link(conn, staff_id, "invitation", _INVITATION)
-        in_shop = msgspec.structs.replace(by, shop_id=shop_id)
-        await audit.record(house.db, conn, in_shop, "person.invited", f"stf_{staff_id}", role=role)
+        return await invite_within(house, conn, shop, email, name, role, by, partner=partner)
+
+
+async def invite_within(
+    house: House,
+    conn: Connection,
+    shop: str,
+    email: str,
+    name: str,
+    role: Role,
+    by: Author,
+    *,
+    partner: str | None = None,
+) -> str:
+    """The same inside a transaction that does more."""
+    address = _checked(email, name)
+    shop_id = await conn.fetchval(_ACCESS.shop_id, shop)
+    if shop_id is None:
+        raise NotFound(f"no shop {shop!r}")
+    partner_id = await _partner(conn, role, partner)
+    staff_id = await conn.fetchval(_SQL.add_staff, address, name.strip())
+    if staff_id is None:
+        (known,) = await conn.fetch(_SQL.staff_by_email, address)
+        staff_id = known["id"]
+    await conn.execute(_SQL.set_role, staff_id, shop_id, role, partner_id)
+    token = await _new_link(conn, staff_id, "invitation", _INVITATION)
+    in_shop = msgspec.structs.replace(by, shop_id=shop_id)
+    await audit.record(house.db, conn, in_shop, "person.invited", f"stf_{staff_id}", role=role)
     return token
 
 
@@ -116,11 +131,32 @@ async def accept(house: House, token: str, password: str, visit: Visit) -> Entra
         raise SignInRefused
     hashed = await _new_hash(house, password, invited.email, invited.name)
     async with house.db.transaction() as conn:
-        if await conn.fetchval(_SQL.use_link, hash_token(token), "invitation") is None:
-            raise SignInRefused
-        await conn.execute(_SQL.set_password, invited.staff_id, hashed)
-        await conn.execute(_SQL.revoke_sessions, invited.staff_id, None)
-        return await begin(house, conn, invited.staff_id, visit, "person.joined")
+        return await join_within(house, conn, token, hashed, visit)
+
+
+async def join_within(house: House, conn: Connection, token: str, hashed: str, visit: Visit) -> Entrance:
+    """Use an invitation with a password that was hashed before. Raises SignInRefused."""
+    staff_id = await conn.fetchval(_SQL.use_link, hash_token(token), "invitation")
+    if staff_id is None:
+        raise SignInRefused
+    await conn.execute(_SQL.set_password, staff_id, hashed)
+    await conn.execute(_SQL.revoke_sessions, staff_id, None)
+    return await begin(house, conn, staff_id, visit, "person.joined")
+
+
+async def hash_of_new(house: House, email: str, name: str, password: str) -> str:
+    """The hash of the password of somebody new, whose every field is checked with it. Raises FieldsWrong, Busy."""
+    wrong: list[Wrong] = []
+    try:
+        _checked(email, name)
+    except FieldsWrong as mistake:
+        wrong += mistake.fields
+    weak = weakness(password, name, *email.replace("@", " ").split())
+    if weak:
+        wrong.append(Wrong("/password", weak))
+    if wrong:
+        raise FieldsWrong(wrong)
+    return await house.passwords.hash(password)
 
 
 async def entry_link(house: House, email: str | None, by: Author) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import msgspec
@@ -11,6 +11,7 @@ from aiohttp import web
 from tracker.actions.deciding import House
 from tracker.actions.group_commit import GroupCommit
 from tracker.actions.intake import Observation, Taken
+from tracker.actions.trial import Trials
 from tracker.settings import Settings
 from tracker.web.peer import Network
 
@@ -27,6 +28,8 @@ class Services(msgspec.Struct, frozen=True):
     is_stopping: Callable[[], bool]
     trusted_proxies: tuple[Network, ...] = ()
     settings: Settings = Settings()
+    trials: Trials | None = None  # where accounts can be tried out
+    refresh_accounts: Callable[[], Awaitable[int]] | None = None  # so that what was changed is used at once
     api_calls_per_minute: int = 600
 
     def tracking_url(self, shipment_id: int, link_version: int) -> str:

@@ -19,7 +19,9 @@ from tracker.web.console import (
     messages,
     people,
     record,
+    set_up,
     shipment,
+    shop,
     today,
 )
 from tracker.web.console.door import Page
@@ -59,6 +61,14 @@ PAGES: Final = (
     Page("POST", "/people/{id}/second-factor/remove", May.MANAGE_PEOPLE, people.remove_second_factor),
     Page("GET", "/audit", May.AUDIT, record.record),
     Page("POST", "/audit/check", May.AUDIT, record.check),
+    Page("GET", "/set-up", May.CONFIGURE, set_up.check_list),
+    Page("POST", "/set-up/{switch}/{state}", May.CONFIGURE, set_up.turn),
+    Page("GET", "/shop", May.CONFIGURE, shop.shop),
+    Page("POST", "/shop", May.CONFIGURE, shop.tell),
+    Page("GET", "/shop/{kind}/{code}", May.CONFIGURE, shop.account),
+    Page("POST", "/shop/{kind}/{code}", May.CONFIGURE, shop.change_account),
+    Page("POST", "/shop/{kind}/{code}/try", May.CONFIGURE, shop.try_account),
+    Page("POST", "/shop/{kind}/{code}/remove", May.CONFIGURE, shop.remove_account),
     Page("POST", "/sign-out", May.ENTER, entrance.leave),
 )
 
@@ -68,6 +78,7 @@ def add_routes(app: web.Application) -> None:
     assets.add_routes(app)
     problem_page.show_to_people(app)
     entrance.add_routes(app)
+    set_up.add_routes(app)
     for page in PAGES:
         add = app.router.add_get if page.method == "GET" else app.router.add_post
         add(f"{door.HOME}{page.path}", door.behind(page))

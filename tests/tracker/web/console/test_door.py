@@ -17,7 +17,7 @@ PASSWORD = "three green parcels"
 HERE = {"Sec-Fetch-Site": "same-origin"}
 # What is open to everybody, because it is a door itself: it checks a signature, a link, a password, or tells nothing.
 DOORS = {
-    "/console/sign-in", "/console/sign-in/code", "/console/join/{token}", "/console/enter/{token}",
+    "/console/sign-in", "/console/sign-in/code", "/console/join/{token}", "/console/enter/{token}", "/console/begin/{token}",
     "/push/{partner}", "/t/{token}", "/livez", "/readyz", "/metrics", "/api/openapi.json", "/api/docs",
     "/static/{name}", "/",
 }  # fmt: skip
