@@ -630,6 +630,8 @@ CREATE INDEX audit_object ON audit USING btree (object, id) WHERE (object IS NOT
 CREATE UNIQUE INDEX change_position ON change USING btree ("position") WHERE ("position" IS NOT NULL);
 CREATE INDEX change_shop ON change USING btree (shop_id, "position") WHERE ("position" IS NOT NULL);
 CREATE INDEX change_unplaced ON change USING btree (id) WHERE ("position" IS NULL);
+CREATE INDEX contact_email ON contact USING btree (shop_id, lower(email)) WHERE (email IS NOT NULL);
+CREATE INDEX contact_name ON contact USING gin (to_tsvector('simple'::regconfig, translate(lower(name), 'áàâäãåçéèêëíìîïñóòôöõúùûü'::text, 'aaaaaaceeeeiiiinooooouuuu'::text))) WHERE (name IS NOT NULL);
 CREATE INDEX finding_incident ON finding USING btree (incident_id);
 CREATE UNIQUE INDEX finding_standing ON finding USING btree (shipment_id, key) WHERE (withdrawn_at IS NULL);
 CREATE INDEX incident_entry_incident ON incident_entry USING btree (incident_id, id);
@@ -648,8 +650,10 @@ CREATE INDEX return_open ON return_case USING btree (shop_id, id) WHERE (state <
 CREATE INDEX return_shop ON return_case USING btree (shop_id, id);
 CREATE INDEX schedule_next_moment ON schedule USING btree (next_moment_at) WHERE (next_moment_at IS NOT NULL);
 CREATE INDEX schedule_next_poll ON schedule USING btree (shop_id, carrier, account, next_poll_at) WHERE (next_poll_at IS NOT NULL);
+CREATE INDEX shipment_contact ON shipment USING btree (contact_id);
 CREATE INDEX shipment_number ON shipment USING btree (tracking_number, shop_id);
 CREATE INDEX shipment_order ON shipment USING btree (order_id);
+CREATE INDEX shipment_postcode ON shipment USING btree (shop_id, upper(replace(destination_postcode, ' '::text, ''::text)) text_pattern_ops) WHERE (destination_postcode IS NOT NULL);
 CREATE INDEX shipment_shop ON shipment USING btree (shop_id, id);
 CREATE INDEX shipment_undecided ON shipment USING btree (shop_id, id) WHERE (undecided IS NOT NULL);
 CREATE INDEX staff_session_staff ON staff_session USING btree (staff_id) WHERE (revoked_at IS NULL);

@@ -136,6 +136,10 @@ create table contact (
     city text,
     erased_at timestamptz
 );
+create index contact_email on contact (shop_id, lower(email)) where email is not null;
+create index contact_name on contact using gin (
+    to_tsvector('simple', translate(lower(name), 'áàâäãåçéèêëíìîïñóòôöõúùûü', 'aaaaaaceeeeiiiinooooouuuu')))
+    where name is not null;
 
 create table shipment (
     id bigint generated always as identity primary key,
@@ -177,6 +181,9 @@ create table shipment (
 ) with (fillfactor = 80);
 create index shipment_number on shipment (tracking_number, shop_id);
 create index shipment_shop on shipment (shop_id, id);
+create index shipment_contact on shipment (contact_id);
+create index shipment_postcode on shipment (
+    shop_id, upper(replace(destination_postcode, ' ', '')) text_pattern_ops) where destination_postcode is not null;
 create index shipment_order on shipment (order_id);
 create index shipment_undecided on shipment (shop_id, id) where undecided is not null;
 

@@ -37,14 +37,14 @@ join customer_order o on o.id = s.order_id
 join contact c on c.id = s.contact_id
 order by i.weight desc, i.promised_update_at, i.id
 
--- name: parcels(shop_id, before, milestone, health, look_at, most)
--- A shop's parcels below an id, newest first; of `look_at` of them those in this milestone and health, and how far the look went. [index: shipment_shop]
+-- name: parcels(shop_id, before, milestone, health, carrier, look_at, most)
+-- A shop's parcels below an id, newest first; of `look_at` of them those in this milestone and health and of this carrier, and how far the look went. [index: shipment_shop]
 with looked_at as materialized (
-    select id, milestone, health
+    select id, milestone, health, carrier
     from shipment
     where shop_id = $1 and id < $2
     order by id desc
-    limit $5
+    limit $6
 )
 select s.id, s.carrier, s.tracking_number, s.direction, s.destination_country, s.destination_zone, s.milestone,
        s.status_detail, s.health, s.promised_at, s.belief, s.expectation, s.undecided is not null as is_undecided,
@@ -54,8 +54,9 @@ left join lateral (
     select id
     from looked_at
     where ($3::text is null or milestone = $3) and ($4::text is null or health = $4)
+      and ($5::text is null or carrier = $5)
     order by id desc
-    limit $6) chosen on true
+    limit $7) chosen on true
 left join shipment s on s.id = chosen.id
 left join customer_order o on o.id = s.order_id
 left join contact c on c.id = s.contact_id
@@ -115,22 +116,3 @@ from channel_state c
 join shop h on h.id = c.shop_id
 where c.shop_id = $1
 order by c.channel
-
--- name: find(shop_id, number, reference, most)
--- A shop's parcels by their tracking number or by their order. [index: shipment_number]
-select s.id, s.tracking_number, s.carrier, s.milestone, s.status_detail, s.health, o.reference as order_reference,
-       s.destination_country, c.city
-from (
-    (select id from shipment where tracking_number = $2 and shop_id = $1 limit $4)
-    union
-    (select p.id
-     from customer_order r
-     join shipment p on p.order_id = r.id
-     where r.shop_id = $1 and r.reference = $3
-     limit $4)
-) found
-join shipment s on s.id = found.id
-join customer_order o on o.id = s.order_id
-join contact c on c.id = s.contact_id
-order by s.id desc
-limit $4

@@ -3,7 +3,7 @@
 select s.id, s.carrier, s.account, s.service, s.tracking_number, s.carrier_reference, s.direction, s.origin_country,
        s.destination_country, s.destination_postcode, s.destination_zone, s.shipped_at, s.promised_at, s.value_amount,
        s.value_currency, s.registered_at, s.milestone, s.status_detail, s.health, s.belief, s.expectation, s.undecided,
-       s.link_version, s.ended_at, s.replaces_id, o.reference as order_reference, c.name, c.email, c.phone, c.language,
+       s.link_version, s.ended_at, s.replaces_id, o.reference as order_reference, s.contact_id, c.name, c.email, c.phone, c.language,
        c.time_zone as customer_zone, c.city, h.name as shop, d.next_poll_at, d.polled_at, d.poll_failures,
        d.next_moment_at, r.id as return_id, r.state as return_state, r.settled_as
 from shipment s

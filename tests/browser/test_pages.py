@@ -71,10 +71,13 @@ async def test_the_board_can_be_read_by_everybody(town: Town, look: dict[str, An
     email = await town.id_of("select min(id) from message where channel = 'email' and state = 'accepted'")
     sms = await town.id_of("select min(id) from message where channel = 'sms' and state = 'accepted'")
     raw = await town.id_of("select min(id) from observation where raw is not null")
+    customer = await town.id_of("select contact_id from shipment where id = $1", shipment)
     page = await town.board(**look)
     for path in (
         "/console",
         "/console/incidents?category=customs",
+        "/console/shipments?health=held",
+        f"/console/customers/{customer}",
         f"/console/shipments/{shipment}",
         f"/console/incidents/{incident}",
         f"/console/observations/{raw}",

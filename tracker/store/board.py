@@ -149,20 +149,6 @@ class ChannelState(msgspec.Struct, frozen=True, kw_only=True):
     changed_at: datetime
 
 
-class Found(msgspec.Struct, frozen=True, kw_only=True):
-    """A parcel that a search found."""
-
-    id: int
-    tracking_number: str
-    carrier: str
-    milestone: str
-    status_detail: str | None
-    health: str
-    order_reference: str
-    destination_country: str
-    city: str | None
-
-
 async def frame(conn: Connection, shop_id: int) -> Frame:
     """What every page of this shop shows."""
     row = await conn.fetchrow(_SQL.frame, shop_id, _MOST_QUARANTINED)
@@ -180,10 +166,17 @@ async def open_incidents(conn: Connection, shop_id: int, now: datetime, most: in
 
 
 async def parcels(
-    conn: Connection, shop_id: int, before: int | None, milestone: str | None, health: str | None, most: int
+    conn: Connection,
+    shop_id: int,
+    before: int | None,
+    *,
+    milestone: str | None,
+    health: str | None,
+    carrier: str | None = None,
+    most: int,
 ) -> Lines[Parcel]:
     """Parcels below an id, newest first; filters look through LOOK_AT of them, and the next page looks further."""
-    rows = await conn.fetch(_SQL.parcels, shop_id, before or _NEWEST, milestone, health, LOOK_AT, most)
+    rows = await conn.fetch(_SQL.parcels, shop_id, before or _NEWEST, milestone, health, carrier, LOOK_AT, most)
     decoded = [
         _line(
             Parcel,
@@ -211,12 +204,6 @@ async def messages(
     """Messages below an id, newest first; filters look through LOOK_AT of them, and the next page looks further."""
     rows = await conn.fetch(_SQL.messages, shop_id, before or _NEWEST, channel, state, LOOK_AT, most)
     return Lines([_line(MessageLine, row) for row in rows if row["id"] is not None], _next_page(rows, most))
-
-
-async def find(conn: Connection, shop_id: int, text: str, most: int) -> list[Found]:
-    """Parcels by their tracking number, written with or without spaces, or by the reference of their order."""
-    rows = await conn.fetch(_SQL.find, shop_id, text.replace(" ", "").upper(), text, most)
-    return [Found(**row) for row in rows]
 
 
 async def accounts(conn: Connection, shop_id: int | None = None) -> list[AccountState]:

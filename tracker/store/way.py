@@ -52,6 +52,7 @@ class ParcelFacts(msgspec.Struct, frozen=True, kw_only=True):
     ended_at: datetime | None
     replaces_id: int | None
     order_reference: str
+    contact_id: int
     name: str | None
     email: str | None
     phone: str | None

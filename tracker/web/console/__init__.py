@@ -21,6 +21,7 @@ from tracker.web.console import (
     record,
     set_up,
     shipment,
+    shipments,
     shop,
     today,
 )
@@ -28,10 +29,12 @@ from tracker.web.console.door import Page
 
 PAGES: Final = (
     Page("GET", "", May.SEE, today.today),
-    Page("GET", "/search", May.SEE, today.search),
+    Page("GET", "/search", May.SEE, shipments.find),
     Page("GET", "/incidents", May.SEE, incidents.incidents),
     Page("POST", "/views", May.SEE, incidents.save_view),
     Page("POST", "/views/{id}/remove", May.SEE, incidents.remove_view),
+    Page("GET", "/shipments", May.SEE, shipments.shipments),
+    Page("GET", "/customers/{id}", May.SEE_PERSONAL, shipments.one_customer),
     Page("GET", "/shipments/{id}", May.SEE, shipment.shipment),
     Page("GET", "/incidents/{id}", May.SEE, incident.incident),
     *(Page("POST", f"/incidents/{{id}}/{one}", May.WORK, incident.doing(one)) for one in Command),

@@ -27,7 +27,9 @@ async def today(request: web.Request) -> web.Response:
         frame = await shell(request, conn)
         values = {
             "incidents": await board.open_incidents(conn, frame.shop_id, frame.now, _MOST_INCIDENTS),
-            "parcels": await board.parcels(conn, frame.shop_id, before, milestone, health, _MOST_PARCELS),
+            "parcels": await board.parcels(
+                conn, frame.shop_id, before, milestone=milestone, health=health, most=_MOST_PARCELS
+            ),
             "counts": await board.parcel_counts(conn, frame.shop_id),
             "messages": await board.messages(conn, frame.shop_id, None, None, None, _MOST_MESSAGES),
             "milestone": milestone,
@@ -39,14 +41,3 @@ async def today(request: web.Request) -> web.Response:
             "most_incidents": board.NEWEST_INCIDENTS,
         }
     return frame.page("console/today.html", values, section="today")
-
-
-async def search(request: web.Request) -> web.StreamResponse:
-    """`/console/search?q=`: the one parcel that is meant, or the list of those that may be."""
-    text = " ".join(request.query.get("q", "").split())[:100]
-    async with request.app[SERVICES].house.db.connection() as conn:
-        frame = await shell(request, conn)
-        found = await board.find(conn, frame.shop_id, text, _MOST_PARCELS) if text else []
-    if len(found) == 1:
-        raise web.HTTPSeeOther(f"/console/shipments/{found[0].id}")
-    return frame.page("console/search.html", {"found": found}, section="today", live=False)

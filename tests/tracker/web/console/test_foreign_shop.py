@@ -17,12 +17,15 @@ EXAMPLES = {
     "incidents": "select min(id) from incident",
     "observations": "select min(id) from observation",
     "messages": "select min(id) from message where channel = 'email' and state = 'accepted'",
+    "customers": "select min(id) from contact",
     "views": "select coalesce(max(id), 0) + 1 from saved_view",
     "people": "select min(r.staff_id) from staff_role r join shop s on s.id = r.shop_id where s.code = 'alameda'",
 }
 # What is below /me is the person's own, in whatever shop they are; accounts have no ids, only the shop's own are found.
 OF_A_SHOP = [page for page in PAGES if "{id}" in page.path and not page.path.startswith("/me/")]
-THEIRS = re.compile(r"Alameda|PK\d{4}ES|mail\.example|/console/(?:shipments|incidents|observations|messages)/\d")
+THEIRS = re.compile(
+    r"Alameda|PK\d{4}ES|mail\.example|/console/(?:shipments|incidents|observations|messages|customers)/\d"
+)
 
 
 @pytest.fixture
