@@ -27,6 +27,8 @@ class FirstRun:
     """Of carriers and gateway only the addresses are configured; `relay` is where mails would be taken."""
 
     runtime: Runtime
+    clock: SteppedClock
+    world: World
     sinks: Sinks
     relay: tuple[str, int]
 
@@ -38,12 +40,12 @@ class FirstRun:
 
 @asynccontextmanager
 async def first_run(postgres: Server, *, allow_private: bool = True) -> AsyncIterator[FirstRun]:
-    clock = SteppedClock(NOW)
+    clock, world = SteppedClock(NOW), World()
     sinks = Sinks(clock)
     async with AsyncExitStack() as stack:
         name = await postgres.clone()
         stack.push_async_callback(postgres.drop, name)
-        played = await server.start(World(), clock)
+        played = await server.start(world, clock)
         stack.push_async_callback(played.stop)
         smtp_url, gateway_url = await sinks.start()
         stack.push_async_callback(sinks.stop)
@@ -63,4 +65,4 @@ async def first_run(postgres: Server, *, allow_private: bool = True) -> AsyncIte
             open_runtime(settings, postgres.dsn_of(name), clock, Chance(1), connections=6)
         )
         parts = urlsplit(smtp_url)
-        yield FirstRun(runtime, sinks, (parts.hostname or "", parts.port or 0))
+        yield FirstRun(runtime, clock, world, sinks, (parts.hostname or "", parts.port or 0))
