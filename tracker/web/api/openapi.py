@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from carriers.push import PushedEvent
+from tracker.web.api import examples
 from tracker.web.api.acting import HEADER
 from tracker.web.api.endpoint import Endpoint, Scope
 from tracker.web.errors import CONTENT_TYPE, ProblemDetails
@@ -34,6 +35,18 @@ _MEANINGS: Final = {
     429: "The key calls too often; come back after `Retry-After` seconds.",
     503: "Not at the moment; come back after `Retry-After` seconds.",
 }
+_PREFIXES: Final = {
+    "shipments": "shp",
+    "orders": "ord",
+    "incidents": "inc",
+    "notices": "ntc",
+    "returns": "ret",
+    "keys": "key",
+}
+_IDS: Final[dict[str, dict[str, Any]]] = {
+    things: {"pattern": f"^{prefix}_[0-9]{{1,18}}$", "examples": [f"{prefix}_1"]}
+    for things, prefix in _PREFIXES.items()
+} | {"shops": {"pattern": "^[a-z0-9_-]{1,40}$", "examples": ["default"]}}
 _KEY: Final = {
     "name": HEADER,
     "in": "header",
@@ -117,7 +130,7 @@ def _operation(one: Endpoint, schemas: dict[str, Any]) -> dict[str, Any]:
     if one.body is not None:
         parameters.append(_KEY)
         refusals += [400, 409, 413, 415]
-        described["requestBody"] = _json(_reference(one.body)) | {"required": True}
+        described["requestBody"] = _json(_reference(one.body), examples.BODIES.get(one.body)) | {"required": True}
     if parameters:
         described["parameters"] = parameters
     shown = _json(_reference_of(one.gives)) | {"headers": _LEFT | (_ETAG if one.is_tagged else {})}
@@ -130,8 +143,8 @@ def _operation(one: Endpoint, schemas: dict[str, Any]) -> dict[str, Any]:
 def _path_parameters(one: Endpoint) -> list[dict[str, Any]]:
     if "{id}" not in one.path:
         return []
-    pattern = r"^[a-z0-9_-]{1,40}$" if "/shops/" in one.path else r"^[a-z]{3}_[0-9]{1,18}$"
-    return [{"name": "id", "in": "path", "required": True, "schema": {"type": "string", "pattern": pattern}}]
+    shape = {"type": "string", **_IDS[one.path.split("/")[3]]}
+    return [{"name": "id", "in": "path", "required": True, "schema": shape}]
 
 
 def _query_parameters(one: Endpoint, schemas: dict[str, Any]) -> list[dict[str, Any]]:
@@ -185,5 +198,6 @@ def _refusals(statuses: Sequence[int]) -> dict[str, Any]:
     return {str(status): _answer(status, later if status in (429, 503) else problem) for status in sorted(statuses)}
 
 
-def _json(schema: dict[str, Any]) -> dict[str, Any]:
-    return {"content": {"application/json": {"schema": schema}}}
+def _json(schema: dict[str, Any], example: dict[str, Any] | None = None) -> dict[str, Any]:
+    given = {"examples": {"typical": {"value": example}}} if example is not None else {}
+    return {"content": {"application/json": {"schema": schema, **given}}}

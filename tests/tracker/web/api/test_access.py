@@ -92,3 +92,14 @@ async def test_what_is_no_id_is_not_found(shop: Caller):
     for wrong in ("1", "shp_", "inc_1", "shp_-1", "shp_1 ", "shp_²", "shp_9999999999999999999999", "%00", "shp_1%00"):
         answer = await shop.get(f"/api/v1/shipments/{wrong}")
         assert (answer.status, answer.headers["Content-Type"]) == (404, "application/problem+json"), wrong
+
+
+async def test_pages_of_other_sites_may_neither_call_nor_read(client: Client, services: Services):
+    headers = {"Origin": "https://elsewhere.example", "Authorization": f"Bearer {await key_of(services)}"}
+    asked = headers | {"Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "authorization"}
+    for one in ENDPOINTS:
+        path = one.path.replace("{id}", "shp_1")
+        for method, given in (("OPTIONS", asked), ("GET", headers)):
+            async with client.request(method, path, headers=given) as answer:
+                opened = [name for name in answer.headers if name.lower().startswith("access-control-")]
+                assert (opened, method == "OPTIONS" and answer.ok) == ([], False), path

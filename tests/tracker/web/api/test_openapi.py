@@ -3,12 +3,14 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import fields
 from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from tests.tracker.web.door import PARCEL, Caller, Client, Pusher, event
+from tracker.actions.register import Registration
 from tracker.web import assets
-from tracker.web.api import ENDPOINTS, openapi
+from tracker.web.api import ENDPOINTS, examples, openapi
 
 DESCRIBED = msgspec.json.decode(msgspec.json.encode(openapi.document(ENDPOINTS, "https://shop.example")))
 
@@ -44,6 +46,16 @@ def test_every_endpoint_is_described_with_what_it_needs():
         names = {parameter["name"] for parameter in operation.get("parameters", [])}
         assert ("Idempotency-Key" in names) == (one.method in ("POST", "PATCH"))
         assert ("If-Match" in names) >= (one.method == "PATCH")
+
+
+def test_every_body_that_must_say_something_is_shown_by_an_example_that_can_be_read():
+    shown = {one.body for one in ENDPOINTS if one.body and any(field.required for field in fields(one.body))}
+
+    assert shown - set(examples.BODIES) == set()
+    for kind, body in examples.BODIES.items():
+        msgspec.convert(body, kind)
+    described = DESCRIBED["paths"]["/api/v1/shipments"]["post"]["requestBody"]["content"]["application/json"]
+    assert described["examples"]["typical"]["value"] == examples.BODIES[Registration]
 
 
 def test_every_reference_leads_to_a_schema_and_every_schema_is_referred_to():
