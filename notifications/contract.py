@@ -29,7 +29,8 @@ class Kind(StrEnum):
 class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """All that a message may say, as data; no personal data, no prose. Times are aware UTC.
 
-    `cause` is `category.cause` ("customs.documents_missing"); `expected` is the window in which we now expect the
+    `happened_offset` is in minutes, where it happened at a place whose clocks we know; else it is told in the recipient's
+    time. `cause` is `category.cause` ("customs.documents_missing"); `expected` is the window in which we now expect the
     parcel (one end may be open); `said` is the notice kind that a correction takes back.
     """
 
@@ -38,6 +39,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     carrier_name: str
     tracking_number: str
     happened_at: datetime | None = None
+    happened_offset: int | None = None
     cause: str | None = None
     action_owner: str | None = None
     action: str | None = None

@@ -5,10 +5,9 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from functools import cache
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_datetime
@@ -46,14 +45,14 @@ class Speech:
         except KeyError as gap:
             raise Unsayable(f"the phrase {key!r} in {self.language} needs {gap.args[0]!r}") from None
 
-    def day(self, moment: datetime, zone: ZoneInfo, *, short: bool = False) -> str:
+    def day(self, moment: datetime, zone: tzinfo, *, short: bool = False) -> str:
         return self._date("pattern.day_short" if short else "pattern.day", moment, zone)
 
-    def last_day(self, end: datetime, zone: ZoneInfo, *, short: bool = False) -> str:
+    def last_day(self, end: datetime, zone: tzinfo, *, short: bool = False) -> str:
         """The day that a span ends with: an end at midnight belongs to the day before."""
         return self.day(end - timedelta(microseconds=1), zone, short=short)
 
-    def moment(self, moment: datetime, zone: ZoneInfo) -> str:
+    def moment(self, moment: datetime, zone: tzinfo) -> str:
         return self.say("moment", {"day": self.day(moment, zone), "hour": self._date("pattern.hour", moment, zone)})
 
     def place(self, city: str, country: str | None) -> str:
@@ -61,7 +60,7 @@ class Speech:
         name = self.locale.territories.get(country or "")
         return self.say("place", {"city": city, "country": name}) if name else city
 
-    def _date(self, pattern: str, moment: datetime, zone: ZoneInfo) -> str:
+    def _date(self, pattern: str, moment: datetime, zone: tzinfo) -> str:
         return format_datetime(moment, self.say(pattern, {}), tzinfo=zone, locale=self.locale)
 
 

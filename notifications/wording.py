@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -53,10 +53,12 @@ def _names(occasion: Occasion) -> dict[str, str]:
 
 
 def _moments(facts: Facts, speech: Speech, zone: ZoneInfo) -> dict[str, str]:
-    moments = {"happened": facts.happened_at, "next_update": facts.next_update_at}
+    offset = facts.happened_offset
+    there = zone if offset is None else timezone(timedelta(minutes=offset))
+    moments = {"happened": (facts.happened_at, there), "next_update": (facts.next_update_at, zone)}
     ends = {"promised": facts.promised_at, "deadline": facts.action_until, "collect_until": facts.collection_until}
     return {
-        **{gap: speech.moment(moment, zone) for gap, moment in moments.items() if moment},
+        **{gap: speech.moment(moment, where) for gap, (moment, where) in moments.items() if moment},
         **{gap: speech.last_day(end, zone) for gap, end in ends.items() if end},
         **{f"{gap}_short": speech.last_day(end, zone, short=True) for gap, end in ends.items() if end},
     }

@@ -323,3 +323,11 @@ def contrast(one: str, other: str) -> float:
 
     high, low = sorted((luminance(one), luminance(other)), reverse=True)
     return (high + 0.05) / (low + 0.05)
+
+
+def test_a_scan_is_dated_by_the_clocks_of_its_place() -> None:
+    told = msgspec.structs.replace(FULL, happened_offset=0)
+
+    said = "\n".join(written(Writer(occasion(Kind.DELIVERED, told, "en")).letter()))
+
+    assert "Monday 23 November at 10:00, Madrid (Spain)" in said

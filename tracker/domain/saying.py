@@ -91,6 +91,7 @@ class Sayer(msgspec.Struct, frozen=True):
             expected_until=expected.latest,
             city=self.belief.city,
             country=self.belief.country,
+            happened_offset=self._offset(said.get("happened_at")),
             **said,
         )
         return Notice(
@@ -109,3 +110,10 @@ class Sayer(msgspec.Struct, frozen=True):
             urgent=how.urgent,
             hold=how.hold,
         )
+
+    def _offset(self, happened_at: datetime | None) -> int | None:
+        """The clocks at the place of the scan that is told, where it is one."""
+        belief, problem = self.belief, self.belief.open_problem
+        if happened_at is not None and happened_at == belief.moved_at:
+            return belief.moved_offset
+        return problem.offset if problem is not None and happened_at == problem.since else None

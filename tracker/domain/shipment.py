@@ -25,6 +25,7 @@ from carriers.vocabulary import Category, Milestone
 from tracker.domain.calendar import end_of_day, start_of_day
 
 _M = Milestone
+_FARTHEST_OFFSET: Final = 15 * 60  # minutes; no place on earth is farther from UTC
 _ECHO: Final = timedelta(minutes=60)
 _TERMINAL: Final = frozenset({_M.DELIVERED, _M.RETURNED, _M.ENDED})
 _HELD: Final = frozenset({"held_by_carrier", "delayed_by_carrier", "appointment_needed", "sorted"})
@@ -43,6 +44,7 @@ class Stated(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     cause: str
     key: str
     since: datetime | None = None
+    offset: int | None = None  # as `moved_offset`
     code: str | None = None
     text: str | None = None
     action_owner: str | None = None
@@ -80,6 +82,8 @@ class Belief(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     attempts: int = 0
     city: str | None = None
     country: str | None = None
+    moved_at: datetime | None = None  # the newest event that says where it is
+    moved_offset: int | None = None  # minutes by which clocks at its place were ahead of UTC then
     contradicted: bool = False  # a delivery that later scans took back
     events: int = 0
     unmapped: int = 0
@@ -257,8 +261,22 @@ def _moved(belief: Belief, event: TrackingEvent) -> Belief:
         attempts=belief.attempts + _counts_as_attempt(belief, detail),
         city=event.place.city if is_placed else belief.city,
         country=event.place.country if is_placed else belief.country,
+        moved_at=at,
+        moved_offset=_offset(event),
         contradicted=belief.contradicted or taken_back,
     )
+
+
+def _offset(event: TrackingEvent) -> int | None:
+    """How the wall clock stood where it happened, as its carrier told it."""
+    if event.occurred_at is None or event.occurred_local is None:
+        return None
+    try:
+        local = datetime.fromisoformat(event.occurred_local)
+    except ValueError:
+        return None
+    offset = round((local.replace(tzinfo=UTC) - event.occurred_at) / timedelta(minutes=1))
+    return offset if abs(offset) <= _FARTHEST_OFFSET else None
 
 
 def _counts_as_attempt(belief: Belief, detail: str | None) -> bool:
@@ -305,6 +323,7 @@ def _stated(belief: Belief, event: TrackingEvent) -> Stated | None:
         cause=cause,
         key=event.key,
         since=event.occurred_at,
+        offset=_offset(event),
         code=event.code,
         text=event.text,
         action_owner=event.action_owner,

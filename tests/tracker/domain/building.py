@@ -55,11 +55,11 @@ def event(
         "tz_certainty": TzCertainty.OFFSET_GIVEN,
         "precision": Precision.SECOND,
         "sequence": 0,
+        "occurred_local": instant.isoformat() if instant else None,
     } | said
     return TrackingEvent(
         key=key or f"{means}:{instant}:{problem or ''}",
         occurred_at=instant,
-        occurred_local=instant.isoformat() if instant else None,
         milestone=Milestone(milestone),
         status_detail=detail or None,
         problem=Problem(Category(category), cause) if problem else None,

@@ -314,3 +314,13 @@ def test_the_carriers_date_is_told_only_where_nobody_else_must_act_first(problem
     assert told_until == (estimated.latest if is_told else None)
     story.hear(event("in_transit.departed_hub", 6))
     assert planned(story)[-1].facts.expected_until == estimated.latest
+
+
+def test_a_scan_is_told_in_the_time_of_its_place_and_what_is_no_scan_in_the_customers():
+    story = Story()
+    there = "2026-03-02T13:00:00"  # its clock; by UTC it is ten and eleven
+    story.hear(event("in_customs", 1, problem="customs.inspection", occurred_local=there))
+    story.hear(event("in_transit.departed_hub", 2, occurred_local=there))
+    held, released = planned(story)
+    assert (held.facts.happened_at, held.facts.happened_offset) == (at(1), 180)
+    assert released.facts.happened_offset == 120

@@ -62,6 +62,7 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
     next_word: str | None
     progress: tuple[Progress, ...]
     history: tuple[Happened, ...]
+    delivered: Happened | None
 
 
 def tell(
@@ -91,6 +92,7 @@ def tell(
         next_word=_next_word(trouble, writer) if title else None,
         progress=tuple(_progress(linked, steps)),
         history=tuple(_history(linked, steps, spoken)),
+        delivered=_delivered(linked, steps, spoken),
     )
 
 
@@ -267,6 +269,16 @@ def _history(linked: Linked, steps: Sequence[Step], spoken: Language) -> list[Ha
         else:
             told.append(line)
     return told
+
+
+def _delivered(linked: Linked, steps: Sequence[Step], spoken: Language) -> Happened | None:
+    """When it was delivered, as its line in the history has it: each scan in the time of its own place."""
+    if linked.milestone is not _M.DELIVERED or linked.belief.delivered_at is None:
+        return None
+    scan = next(
+        (one for one in steps if one.occurred_at == linked.belief.delivered_at and one.milestone == _M.DELIVERED), None
+    )
+    return _line(linked, scan, Time(spoken), spoken) if scan is not None else None
 
 
 def _line(linked: Linked, step: Step, time: Time, spoken: Language) -> Happened:

@@ -190,3 +190,12 @@ def test_a_scan_without_a_time_is_told_without_one():
     told = tell(linked(), steps=[step("delivered", occurred_at=None, occurred_local="yesterday")]).history
 
     assert (told[0].day, told[0].hour, told[0].moment) == ("", "", None)
+
+
+def test_a_delivery_is_told_once_in_the_time_of_its_place_above_and_in_the_history():
+    at = datetime(2026, 11, 23, 12, 51, tzinfo=UTC)
+    scan = step("delivered", occurred_at=at, occurred_local="2026-11-23T12:51:00", city="LAS PALMAS")
+    parcel = linked(Milestone.DELIVERED, belief=Belief(milestone=Milestone.DELIVERED, delivered_at=at))
+    told = tell(parcel, steps=[scan])
+    assert told.delivered is not None
+    assert (told.delivered.hour, told.history[0].hour) == ("12:51", "12:51")
