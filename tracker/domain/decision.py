@@ -275,11 +275,11 @@ def _promised(case: Case, belief: Belief, step: Step, now: datetime) -> Step:
     is_said = step.kind in ("opened", "reopened", "changed", "no_news")
     speaks = is_said and not incidents.leaves_the_word(incident, belief)
     if incident.state.is_open and incident.reach is Reach.CUSTOMER and speaks:
-        within = incidents.update_cadence(incident, case.thresholds)
+        days = incidents.days_until_next_word(incident, case.thresholds)
         incident = msgspec.structs.replace(
             incident,
             told_at=incident.told_at or now,
-            promised_update_at=incidents.promise_of_next_update(now, within, case.customer_zone),
+            promised_update_at=incidents.promise_of_next_update(now, days, case.lane, case.customer_zone),
         )
     moved = msgspec.structs.replace(incident, next_moment_at=incidents.next_moment(incident, now))
     return msgspec.structs.replace(step, incident=moved)

@@ -17,7 +17,7 @@ from typing import Any, Final
 import msgspec
 
 from carriers.vocabulary import Category, Milestone
-from tracker.domain.calendar import zone_of
+from tracker.domain.calendar import Calendar, zone_of
 from tracker.domain.cause import Reach
 from tracker.domain.errors import RuleRefused
 from tracker.domain.finding import Finding, Provenance, Signal
@@ -102,6 +102,8 @@ REASONS: Final = CLOSING_REASONS - {"merged"}  # that one is written by a merge 
 
 UPDATE_MARGIN: Final = timedelta(hours=1)  # a promised update is written this long before it is due, so that it arrives
 _REVIEW: Final = timedelta(hours=24)
+_NAMED_TIME: Final = time(18)
+_BEGINS: Final = {Severity.CRITICAL: 0, Severity.HIGH: 0, Severity.MEDIUM: 1, Severity.LOW: 2}
 _SLOW: Final = frozenset({Category.CUSTOMS, Category.RETURN})
 
 
@@ -253,34 +255,24 @@ def takes_the_word(incident: Incident, belief: Belief) -> bool:
     return is_untold and is_open_damage and not leaves_the_word(incident, belief)
 
 
-def update_cadence(incident: Incident, thresholds: Thresholds) -> timedelta:
-    """How long a customer waits for our next word at the most: a day where they must act or harm is high.
-
-    Customs and ways back, once explained, take their time.
+def days_until_next_word(incident: Incident, thresholds: Thresholds) -> int:
+    """How many working days a customer waits for our next word: one where they must act or harm is high, and longer with
+    every word that brings no news. Customs and ways back, once explained, take their time.
     """
+    waits = thresholds.update_after_days
     if incident.category in _SLOW and incident.silent_updates:
-        return timedelta(hours=thresholds.update_hours_explained)
-    if incident.action_owner == "recipient":
-        return timedelta(hours=thresholds.update_hours_high)
-    hours = {
-        Severity.CRITICAL: thresholds.update_hours_high,
-        Severity.HIGH: thresholds.update_hours_high,
-        Severity.MEDIUM: thresholds.update_hours_medium,
-        Severity.LOW: thresholds.update_hours_low,
-    }[incident.severity]
-    return timedelta(hours=hours)
+        return waits[-1]
+    begins = 0 if incident.action_owner == "recipient" else _BEGINS[incident.severity]
+    return waits[min(begins + incident.silent_updates, len(waits) - 1)]
 
 
-def promise_of_next_update(now: datetime, within: timedelta, zone: str) -> datetime:
-    """A time that we can name and keep: 12:00 or 18:00 where the customer is, `within` from now at the latest."""
-    local = (now + within).astimezone(zone_of(zone))
-    named = [
-        datetime.combine(local.date() - timedelta(days=back), time(hour), local.tzinfo)
-        for back in (0, 1)
-        for hour in (18, 12)
-    ]
-    fitting = [moment for moment in named if now + timedelta(hours=4) <= moment <= local]
-    return max(fitting, default=local).astimezone(now.tzinfo)
+def promise_of_next_update(now: datetime, days: int, calendar: Calendar, zone: str) -> datetime:
+    """A time that we can name and keep: 18:00 where the customer is, so many working days after today."""
+    day = now.astimezone(zone_of(zone)).date()
+    while days:
+        day += timedelta(days=1)
+        days -= calendar.works_on(day)
+    return datetime.combine(day, _NAMED_TIME, zone_of(zone)).astimezone(now.tzinfo)
 
 
 def next_moment(incident: Incident, now: datetime) -> datetime | None:

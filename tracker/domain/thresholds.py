@@ -9,8 +9,8 @@ from msgspec import Meta
 
 _Days = Annotated[float, Meta(ge=0, le=365)]
 _Share = Annotated[float, Meta(ge=0, le=1)]
-# A promise is named at least four hours ahead and written an hour before it is due; a shorter cadence could not be kept.
-_Cadence = Annotated[float, Meta(ge=6, le=720)]
+# One word a day at the most: a promise is always for a later day.
+_Wait = Annotated[int, Meta(ge=1, le=30)]
 
 
 class Thresholds(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -27,9 +27,7 @@ class Thresholds(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     collection_reminder: _Share = 0.5
     collection_incident: _Share = 0.8
     grace_after_cure_days: _Days = 2
-    update_hours_high: _Cadence = 24
-    update_hours_medium: _Cadence = 48
-    update_hours_low: _Cadence = 72
-    update_hours_explained: _Cadence = 120
+    # How long customers wait for our next word, each silence longer than the one before; what is less grave begins later.
+    update_after_days: Annotated[tuple[_Wait, ...], Meta(min_length=1)] = (1, 2, 3, 5)
     close_after_hours: Annotated[float, Meta(ge=0, le=720)] = 24
     polling_after_delivery_days: tuple[_Days, ...] = (0.084, 1, 3, 7, 15)

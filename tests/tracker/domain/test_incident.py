@@ -1,4 +1,4 @@
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from carriers.vocabulary import Category
 from tests.tracker.domain.building import HOUR, MONDAY, at
 from tracker.domain import incident as incidents
+from tracker.domain.calendar import Calendar
 from tracker.domain.cause import Reach
 from tracker.domain.errors import RuleRefused
 from tracker.domain.finding import Provenance, Signal
@@ -140,48 +141,50 @@ def test_a_reopened_incident_keeps_nothing_of_its_end():
     st.integers(0, 2 * 365 * 24 * 60).map(
         lambda minutes: datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=minutes)
     ),
-    st.integers(6, 720),
+    st.integers(1, 30),
     st.sampled_from(["Europe/Madrid", "Asia/Kathmandu", "America/St_Johns", "Pacific/Auckland", "UTC"]),
 )
-def test_a_promise_names_a_time_that_is_neither_too_near_nor_too_late(now, hours, zone):
-    promised = incidents.promise_of_next_update(now, timedelta(hours=hours), zone)
-    assert now + 4 * HOUR <= promised <= now + timedelta(hours=hours)
-    if hours >= 24:
-        assert f"{promised.astimezone(ZoneInfo(zone)):%H:%M:%S.%f}" in ("12:00:00.000000", "18:00:00.000000")
+def test_a_promise_is_for_six_on_a_later_working_day_where_the_customer_is(now, days, zone):
+    promised = incidents.promise_of_next_update(now, days, Calendar(zone), zone).astimezone(ZoneInfo(zone))
+    today = now.astimezone(ZoneInfo(zone)).date()
+    assert f"{promised:%H:%M:%S.%f}" == "18:00:00.000000"
+    assert promised.date() >= today + timedelta(days=days)
+    assert promised.isoweekday() <= 5
 
 
 @pytest.mark.parametrize(
-    ("now", "hours", "expected"),
+    ("now", "days", "expected"),
     [
-        ("2026-03-02T09:00", 24, "2026-03-02T18:00"),
-        ("2026-03-02T13:00", 24, "2026-03-03T12:00"),
-        ("2026-03-02T19:00", 24, "2026-03-03T18:00"),
-        ("2026-03-02T09:00", 48, "2026-03-03T18:00"),
-        ("2026-03-28T19:00", 24, "2026-03-29T18:00"),  # over the change of clocks
+        ("2026-03-02T09:00", 1, "2026-03-03T18:00"),
+        ("2026-03-02T23:00", 2, "2026-03-04T18:00"),
+        ("2026-03-06T17:00", 1, "2026-03-09T18:00"),  # not at the weekend
+        ("2026-03-27T19:00", 1, "2026-03-30T18:00"),  # over the change of clocks
+        ("2026-03-18T17:00", 1, "2026-03-20T18:00"),  # the nineteenth is a holiday
     ],
 )
-def test_promises_are_for_noon_or_six_where_the_customer_is(now, hours, expected):
+def test_a_promise_counts_working_days(now, days, expected):
     madrid = ZoneInfo("Europe/Madrid")
+    calendar = Calendar("Europe/Madrid", frozenset({date(2026, 3, 19)}))
     moment = datetime.fromisoformat(now).replace(tzinfo=madrid).astimezone(UTC)
-    promised = incidents.promise_of_next_update(moment, timedelta(hours=hours), "Europe/Madrid")
+    promised = incidents.promise_of_next_update(moment, days, calendar, "Europe/Madrid")
     assert promised == datetime.fromisoformat(expected).replace(tzinfo=madrid)
 
 
 @pytest.mark.parametrize(
-    ("changes", "hours"),
+    ("changes", "days"),
     [
-        ({"severity": Severity.CRITICAL}, 24),
-        ({"severity": Severity.HIGH}, 24),
-        ({"severity": Severity.MEDIUM}, 48),
-        ({"severity": Severity.LOW}, 72),
-        ({"category": Category.CUSTOMS, "severity": Severity.HIGH}, 24),
-        ({"category": Category.CUSTOMS, "severity": Severity.HIGH, "silent_updates": 1}, 120),
-        ({"category": Category.RETURN, "severity": Severity.MEDIUM, "silent_updates": 2}, 120),
-        ({"severity": Severity.LOW, "action_owner": "recipient"}, 24),
+        ({"severity": Severity.CRITICAL}, [1, 2, 3, 5, 5]),
+        ({"severity": Severity.HIGH}, [1, 2, 3, 5, 5]),
+        ({"severity": Severity.MEDIUM}, [2, 3, 5, 5, 5]),
+        ({"severity": Severity.LOW}, [3, 5, 5, 5, 5]),
+        ({"category": Category.CUSTOMS, "severity": Severity.HIGH}, [1, 5, 5, 5, 5]),
+        ({"category": Category.RETURN, "severity": Severity.MEDIUM}, [2, 5, 5, 5, 5]),
+        ({"severity": Severity.LOW, "action_owner": "recipient"}, [1, 2, 3, 5, 5]),
     ],
 )
-def test_how_long_a_customer_waits_for_our_next_word_at_the_most(changes, hours):
-    assert incidents.update_cadence(incident(**changes), LIMITS) == hours * HOUR
+def test_the_wait_for_our_next_word_stretches_with_every_silence(changes, days):
+    waits = [incidents.days_until_next_word(incident(**changes, silent_updates=n), LIMITS) for n in range(5)]
+    assert waits == days
 
 
 @pytest.mark.parametrize(
@@ -201,7 +204,7 @@ def test_when_the_clock_looks_again(changes, expected):
     assert incidents.next_moment(incident(**changes), at(1)) == expected
 
 
-@pytest.mark.parametrize("name", ["update_hours_high", "close_after_hours", "stalled_domestic_days"])
+@pytest.mark.parametrize("name", ["close_after_hours", "stalled_domestic_days"])
 def test_a_setting_that_would_make_the_clock_spin_is_refused(name):
     assert msgspec.json.decode(b"{}", type=Thresholds) == LIMITS
     with pytest.raises(msgspec.ValidationError, match=name):

@@ -324,3 +324,14 @@ def test_a_scan_is_told_in_the_time_of_its_place_and_what_is_no_scan_in_the_cust
     held, released = planned(story)
     assert (held.facts.happened_at, held.facts.happened_offset) == (at(1), 180)
     assert released.facts.happened_offset == 120
+
+
+@pytest.mark.parametrize("problem", ["damage.damaged_in_transit", "loss.presumed_lost", "delivery_attempt.nobody_home"])
+def test_words_without_news_grow_rarer_and_none_comes_at_the_weekend(problem):
+    story = Story()
+    story.hear(event("in_transit", 5, problem=problem))
+    story.live(at(days=16))
+    days = [one.planned_at.date() for one in planned(story) if one.facts.cause == problem]
+    assert [day.day for day in days] == [2, 3, 5, 10, 17]
+    promised = [present(one.promised_update_at).date() for one in planned(story) if one.facts.cause == problem]
+    assert promised[:-1] == days[1:]
