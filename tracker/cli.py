@@ -1,6 +1,6 @@
 """The command line: words in, one action, words or one JSON document out.
 
-Exit codes: 0 done, 1 the answer is no, 2 used wrongly.
+Exit codes: 0 done, 1 the answer is no, 2 used wrongly, 128 and the signal when cut short.
 """
 
 from __future__ import annotations
