@@ -81,6 +81,60 @@ async def test_the_keyboard_searches_and_walks_the_rows(town: Town):
     await expect(links.nth(2)).to_be_focused()
 
 
+async def test_letters_walk_the_rows_open_them_and_lead_to_pages(town: Town):
+    page = await town.board("/console/shipments")
+    links = page.locator("#parcels .row-link")
+    for key, row in (("j", 0), ("j", 1), ("j", 2), ("k", 1)):
+        await page.keyboard.press(key)
+        await expect(links.nth(row)).to_be_focused()
+    await page.keyboard.press("Enter")
+    await page.wait_for_url(re.compile(r"/console/shipments/\d+"))
+    for letter, address in (("i", "/console/incidents"), ("s", "/console/shipments"), ("t", "/console")):
+        await page.keyboard.press("g")
+        await page.keyboard.press(letter)
+        await page.wait_for_url(re.compile(f"{address}$"))
+    await page.keyboard.press("?")
+    await expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+    await page.keyboard.press("g")
+    await page.keyboard.press("i")
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_role("dialog")).to_be_hidden()
+    assert page.url.endswith("/console")
+
+
+async def test_letters_that_are_typed_stay_letters(town: Town):
+    page = await town.board("/console/shipments")
+    await page.keyboard.press("/")
+    await page.keyboard.type("jk gi ?")
+    await expect(page.locator("#q")).to_have_value("jk gi ?")
+    assert page.url.endswith("/console/shipments")
+
+
+async def test_the_palette_leads_to_pages_by_name_and_searches_for_the_rest(town: Town):
+    page = await town.board()
+    await page.keyboard.press("Control+k")
+    palette = page.get_by_role("dialog", name="Go to")
+    await page.keyboard.type("quar")
+    await expect(palette.get_by_role("link")).to_have_text(["Quarantine"])
+    await page.keyboard.press("Enter")
+    await page.wait_for_url(re.compile("/console/quarantine$"))
+    await page.keyboard.press("Control+k")
+    await page.keyboard.type("1004")
+    await page.keyboard.press("Enter")
+    await page.wait_for_url(re.compile(r"/console/shipments/\d+"))
+
+
+async def test_a_filter_that_was_unfolded_stays_so_while_news_come(town: Town):
+    page = await town.board("/console/incidents")
+    await page.locator("summary", has_text="Severity").click()
+    async with page.expect_response(lambda answer: "/console/incidents" in answer.url):
+        pass
+    async with page.expect_response(lambda answer: "/console/incidents" in answer.url):
+        pass
+    await page.get_by_role("link", name="High").click()
+    await page.wait_for_url(re.compile(r"severity=high"))
+
+
 async def test_the_first_stop_of_the_keyboard_skips_to_the_content(town: Town):
     page = await town.board()
 

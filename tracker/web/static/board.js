@@ -1,4 +1,4 @@
-// What the live board needs beside htmx: nothing moves under the pointer, "/" searches, arrows walk the rows,
+// What the live board needs beside htmx: nothing moves under the pointer,
 // and the mark in the header says whether news still come. The board works without any of it.
 "use strict";
 (() => {
@@ -26,21 +26,5 @@
   });
   document.body.addEventListener("htmx:afterRequest", (event) => {
     document.body.classList.toggle("is-cut", !event.detail.successful);
-  });
-
-  document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const at = event.target;
-    if (event.key === "/" && !at.matches("input, textarea, select")) {
-      document.getElementById("q").focus();
-      event.preventDefault();
-    } else if ((event.key === "ArrowDown" || event.key === "ArrowUp") && at.matches(".row-link")) {
-      const links = [...at.closest("table, ul").querySelectorAll(".row-link")];
-      const next = links[links.indexOf(at) + (event.key === "ArrowDown" ? 1 : -1)];
-      if (next) {
-        next.focus();
-        event.preventDefault();
-      }
-    }
   });
 })();
