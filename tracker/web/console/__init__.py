@@ -36,6 +36,7 @@ PAGES: Final = (
     Page("GET", "/shipments", May.SEE, shipments.shipments),
     Page("GET", "/customers/{id}", May.SEE_PERSONAL, shipments.one_customer),
     Page("GET", "/shipments/{id}", May.SEE, shipment.shipment),
+    Page("POST", "/shipments/{id}/personal-data", May.SEE_PERSONAL, shipment.reveal),
     Page("GET", "/incidents/{id}", May.SEE, incident.incident),
     *(Page("POST", f"/incidents/{{id}}/{one}", May.WORK, incident.doing(one)) for one in Command),
     Page("GET", "/observations/{id}", May.SEE_PERSONAL, shipment.observation),

@@ -11,10 +11,11 @@ from aiohttp import web
 from sql.connection import Connection
 from tracker.actions import access
 from tracker.clock import RealClock
+from tracker.domain.staff import May
 from tracker.store import board
 from tracker.store.board import Frame
 from tracker.web import templating
-from tracker.web.console import toast
+from tracker.web.console import masking, toast
 from tracker.web.console.door import PERSON, csrf_token, spoken_by
 from tracker.web.services import SERVICES
 
@@ -66,7 +67,8 @@ class Shell:
             "carriers": {code: card.name for code, card in services.house.cards.items()},
         }
         template = _FRAGMENT if asks_for_news and live else _WHOLE
-        given, csp = {**frame, **values}, templating.CONSOLE_CSP
+        shown = values if self.person.may(May.SEE_PERSONAL) else masking.masked(dict(values))
+        given, csp = {**frame, **shown}, templating.CONSOLE_CSP
         answer = templating.page(spoken_by(self.request), template, given, csp=csp, status=status)
         if not asks_for_news:
             toast.forget(self.request, answer)

@@ -6,29 +6,50 @@ import json
 from typing import Any
 from urllib.parse import quote
 
+import msgspec
 from aiohttp import web
 
+from tracker.actions import reveal as acts
+from tracker.actions.audit import author
 from tracker.domain.errors import NotFound
+from tracker.domain.staff import May, masked_phone
 from tracker.store import way
 from tracker.store.way import ParcelFacts, Received
 from tracker.web.console import asked, chain
+from tracker.web.console.door import PERSON
 from tracker.web.console.shell import shell
+from tracker.web.errors import REQUEST_ID
 from tracker.web.services import SERVICES, Services
 
 
 async def shipment(request: web.Request) -> web.Response:
-    """`/console/shipments/{id}`."""
+    """`/console/shipments/{id}`; the telephone number is masked until somebody asks for it."""
+    return await _shipment(request, revealed=False)
+
+
+async def reveal(request: web.Request) -> web.Response:
+    """The same with the telephone number, for this view alone; that it was asked for is written down."""
+    by = author(request[PERSON], request.get(REQUEST_ID))
+    await acts.reveal(request.app[SERVICES].house, request[PERSON].shop_id, asked.number(request), by)
+    return await _shipment(request, revealed=True)
+
+
+async def _shipment(request: web.Request, *, revealed: bool) -> web.Response:
     services = request.app[SERVICES]
     async with services.house.db.connection() as conn:
         frame = await shell(request, conn)
         parcel = _found(await way.parcel(conn, frame.shop_id, asked.number(request)))
         whole = await way.way(conn, parcel.id)
+    is_masked = bool(parcel.phone) and not revealed
+    if is_masked and parcel.phone:
+        parcel = msgspec.structs.replace(parcel, phone=masked_phone(parcel.phone))
     values = _about(services, parcel) | {
+        "can_be_shown": is_masked and request[PERSON].may(May.SEE_PERSONAL),
         "turns": chain.build(parcel.registered_at, whole),
         "incidents": whole.incidents,
         "counts": chain.counts(whole),
     }
-    return frame.page("console/shipment.html", values, section="today")
+    return frame.page("console/shipment.html", values, section="today", live=not revealed)
 
 
 async def observation(request: web.Request) -> web.Response:

@@ -13,7 +13,7 @@ from tracker.web import words
 from tracker.web.console.record import page_of
 
 HERE = {"Sec-Fetch-Site": "same-origin"}
-ACTS = re.compile(r'"((?:person|api_key|partner|personal_data|secrets)\.[a-z_]+)"')
+ACTS = re.compile(r'"((?:person|key|partner|personal_data|secrets)\.[a-z_]+)"')
 
 
 @pytest.fixture
