@@ -209,7 +209,9 @@ def _add_partners(verbs: Any) -> None:
     )
     create.add_argument("--shop", type=_name, default="default", help=_SHOP)
     create.add_argument("--label", type=_name, default="command line", help="what it is for, as the console shows it")
-    create.add_argument("--read-only", action="store_true", help="may look, and change nothing")
+    may = create.add_mutually_exclusive_group()
+    may.add_argument("--read-only", action="store_true", help="may look, and change nothing")
+    may.add_argument("--with-keys", action="store_true", help="may also make, replace and end keys")
     partners = _group(verbs, "partners", "who pushes to us", "Carriers and partners that push updates of parcels.")
     add = _command(
         partners,

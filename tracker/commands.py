@@ -160,8 +160,9 @@ async def audit_verify(settings: Settings, given: argparse.Namespace) -> int:
 
 async def keys_create(settings: Settings, given: argparse.Namespace) -> int:
     """A new API key, shown once."""
+    scopes = READ if given.read_only else [*WRITE, access.Scope.KEYS_WRITE] if given.with_keys else WRITE
     async with _database(settings) as db, db.transaction() as conn:
-        print(await access.create_key(conn, given.shop, given.label, READ if given.read_only else WRITE))
+        print(await access.create_key(conn, given.shop, given.label, scopes))
     say("This key is shown this once.")
     return 0
 

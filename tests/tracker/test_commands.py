@@ -103,6 +103,16 @@ def test_once_migrated_every_command_works_and_none_changes_the_shop(shell: Shel
     assert shell.value("select name from tracker.shop") == "Second"
 
 
+def test_a_key_may_do_what_it_was_made_for(shell: Shell):
+    shell.types("migrate")
+    for words in ("", " --read-only", " --with-keys"):
+        assert shell.types(f"keys create{words}")[0] == 0
+    made = shell.value("select string_agg(array_to_string(scopes, ','), ' ' order by id) from tracker.api_key")
+    everyday = "incidents:write,read,returns:write,shipments:write"
+    assert made == f"{everyday} read {everyday.replace('read,', 'keys:write,read,')}"
+    assert shell.types("keys create --read-only --with-keys")[0] == 2
+
+
 def test_whom_nobody_knows_is_no_for_an_answer(shell: Shell):
     shell.types("migrate")
     assert shell.types("keys create --shop elsewhere") == (1, "tracker: no shop 'elsewhere'\n")
