@@ -120,6 +120,15 @@ def _add_running(verbs: Any) -> None:
         "Makes or updates the tables, and writes the configured shop into them. Safe to run again, and beside a service"
         " that runs.",
     )
+    setup = _command(
+        verbs,
+        "setup",
+        "set up the shop, the first admin and the accounts, each tried out",
+        "Asks what the set-up in the browser asks, and may be run again at any time. With --answers a file in TOML answers"
+        " instead: [shop], [admin] name, email and password, [carriers.<code>], [mail], [sms].",
+    )
+    setup.add_argument("--answers", type=Path, metavar="FILE", help="a file of answers; what it lacks is asked for")
+    setup.add_argument("--yes", action="store_true", help="ask nothing: what is not answered stays as it is")
     doctor = _command(
         verbs,
         "doctor",

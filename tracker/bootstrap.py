@@ -144,11 +144,15 @@ class Runtime(msgspec.Struct, frozen=True):
                 is_stopping=self.stopping.is_set,
                 trusted_proxies=self.settings.proxies,
                 settings=self.settings,
-                trials=Trials(self.settings, self.lines.open, partial(_relay_once, self.settings), _gateway),
+                trials=self.trials(),
                 refresh_accounts=self.lines.refresh,
                 api_calls_per_minute=self.settings.api_calls_per_minute,
             )
         )
+
+    def trials(self) -> Trials:
+        """What tries accounts out."""
+        return Trials(self.settings, self.lines.open, partial(_relay_once, self.settings), _gateway)
 
     def ticker(self) -> Ticker:
         """The clock's work, ticking. A carrier or a channel that is slow keeps nobody else waiting."""

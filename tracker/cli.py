@@ -19,7 +19,7 @@ from asyncpg.exceptions import ClientConfigurationError
 from carriers import registry
 from carriers.contract import Answer
 from sql.migrate import MigrationError
-from tracker import arguments, bootstrap, commands, demonstration, logs
+from tracker import arguments, bootstrap, commands, demonstration, logs, setting_up
 from tracker.actions.decode import decode
 from tracker.domain.errors import FieldsWrong, NotFound, RuleRefused
 from tracker.listening import AddressUnusable
@@ -47,7 +47,8 @@ def main(words: list[str] | None = None) -> int:
         return _ended(2, *wrong.mistakes)
     logs.configure("ERROR" if playing else settings.log_level, "console" if playing else settings.log_format)
     name = "_".join(filter(None, (given.command.replace("-", "_"), getattr(given, "verb", None))))
-    return _run(demonstration.demo if playing else getattr(commands, name), settings, given)
+    elsewhere = {"demo": demonstration.demo, "setup": setting_up.setup}
+    return _run(elsewhere.get(name) or getattr(commands, name), settings, given)
 
 
 def _run(command: Command, settings: Settings, given: argparse.Namespace) -> int:

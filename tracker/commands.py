@@ -91,7 +91,7 @@ async def _how_to_get_in(house: House, settings: Settings) -> str:
 
 async def migrate(settings: Settings, _given: argparse.Namespace) -> int:
     """Bring the schema up to date."""
-    async with _any_database(settings) as url:
+    async with any_database(settings) as url:
         applied = await bootstrap.bring_up_to_date(settings, url)
         async with await Database.open(url, settings.database_schema, max_size=1) as db, db.transaction() as conn:
             await shops.ensure(conn, settings.shop, settings.shop_given, RealClock().now())
@@ -233,14 +233,14 @@ async def _database(settings: Settings) -> AsyncIterator[Database]:
         raise MigrationError(
             f"there is no database in {folder} yet: `tracker migrate` makes it, as does `tracker serve`"
         )
-    async with _any_database(settings) as url:
+    async with any_database(settings) as url:
         await bootstrap.refuse_outdated(settings, url)
         async with await Database.open(url, settings.database_schema, max_size=2) as db:
             yield db
 
 
 @asynccontextmanager
-async def _any_database(settings: Settings) -> AsyncIterator[str]:
+async def any_database(settings: Settings) -> AsyncIterator[str]:
     """The running service's database, else the embedded one started for as long as this block lasts."""
     url = bootstrap.running_database_url(settings)
     if url is not None:
