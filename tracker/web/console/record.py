@@ -28,8 +28,6 @@ _PAGES: Final = {
     "shp": f"{HOME}/shipments/%s",
     "inc": f"{HOME}/incidents/%s",
     "msg": f"{HOME}/messages/%s",
-    "key": f"{HOME}/keys",
-    "ptn": f"{HOME}/keys",
 }
 
 
