@@ -3,7 +3,10 @@
 select s.id, s.order_id, s.carrier, s.tracking_number, s.direction, s.milestone, s.belief, s.expectation, s.promised_at,
        s.origin_country, s.destination_country, o.reference as order_reference, c.language, c.time_zone as zone,
        h.name as shop, h.phone, h.reply_email, h.website, h.sender_email, h.language as shop_language,
-       r.state as return_state, r.settled_as
+       r.state as return_state, r.settled_as,
+       (select i.closing_reason from incident i
+        where i.shipment_id = s.id and i.reach = 'customer' and i.closing_reason in ('refunded', 'reshipped')
+        order by i.resolved_at desc limit 1) as made_good
 from capability k
 join shipment s on s.id = k.shipment_id
 join customer_order o on o.id = s.order_id
@@ -15,7 +18,7 @@ where k.token_hash = $1 and k.purpose = 'view' and k.revoked_at is null
 
 -- name: events(shipment_id, most)
 -- What a customer may read of the way of a parcel, newest first. [index: event_shipment_id_key_variant_key]
-select key, occurred_at, occurred_local, milestone, status_detail, city, country
+select key, occurred_at, occurred_local, milestone, status_detail, category, city, country
 from event
 where shipment_id = $1 and withdrawn_at is null and not informational and milestone <> 'unknown'
 order by occurred_at desc nulls last, sequence desc, id desc

@@ -46,6 +46,7 @@ class Linked(msgspec.Struct, frozen=True, kw_only=True):
     shop_language: str
     return_state: str | None
     settled_as: str | None
+    made_good: str | None  # how an incident ended that the parcel did not survive: refunded, reshipped
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +57,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     occurred_local: str | None
     milestone: str
     status_detail: str | None
+    category: str | None  # of the problem that it states
     city: str | None
     country: str | None
 

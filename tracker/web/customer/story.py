@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from carriers.vocabulary import Milestone
+from carriers.vocabulary import Category, Milestone
 from notifications.contract import Facts, Kind, Recipient, Sender
 from notifications.languages import Unsayable, clean
 from notifications.letter import Writer
@@ -30,6 +30,7 @@ _OVER: Final = frozenset({_M.DELIVERED, _M.RETURNING, _M.RETURNED, _M.ENDED})
 _BEFORE_THE_ROAD: Final = frozenset({_M.UNKNOWN, _M.REGISTERED, _M.ANNOUNCED})
 _ON_THE_ROAD: Final = frozenset({_M.ACCEPTED, _M.IN_TRANSIT})
 _SAY_MORE: Final = frozenset({"settled", "received", "inspected"})  # states of a return that say more than its parcel
+_AS_A_RETURN: Final = {"refunded": "refunded", "reshipped": "replaced"}  # the same words for both
 _LONGEST_CITY: Final = 60
 
 
@@ -83,9 +84,9 @@ def tell(
     writer = _writer(linked, carrier, trouble, spoken, now)
     title = _said(writer, "title") if trouble else None
     return Story(
-        tone="trouble" if title else "good" if linked.milestone is _M.DELIVERED else "calm",
+        tone=_tone(linked, is_troubled=title is not None),
         headline=title or _statement(linked, carrier, spoken, is_alone=is_alone),
-        happened=_said(writer, "happened") if title else None,
+        happened=_said(writer, "happened") if title else _why_it_ended(linked, spoken),
         expected=_expected(linked, writer, now, is_troubled=title is not None),
         doing=_said(writer, "doing") if title else None,
         can_do=_can_do(linked, carrier, trouble if title else None, writer, spoken),
@@ -94,6 +95,25 @@ def tell(
         history=tuple(_history(linked, steps, spoken)),
         delivered=_delivered(linked, steps, spoken),
     )
+
+
+def _tone(linked: Linked, *, is_troubled: bool) -> Tone:
+    """What ended without reaching the customer is trouble until it is made good."""
+    is_bad = _is_gone(linked) and linked.made_good is None
+    if is_troubled or is_bad:
+        return "trouble"
+    return "good" if linked.milestone is _M.DELIVERED or _is_gone(linked) else "calm"
+
+
+def _is_gone(linked: Linked) -> bool:
+    return linked.milestone is _M.ENDED and linked.belief.status_detail != "cancelled"
+
+
+def _why_it_ended(linked: Linked, spoken: Language) -> str | None:
+    """Under a first line that tells how it was made good."""
+    if not _is_gone(linked) or linked.made_good is None:
+        return None
+    return f"{words_for(linked.milestone, linked.belief.status_detail, spoken)}."
 
 
 def words_for(milestone: str, detail: str | None, spoken: Language) -> str:
@@ -163,6 +183,8 @@ def _statement(linked: Linked, carrier: str, spoken: Language, *, is_alone: bool
         keys.insert(0, f"{linked.milestone}.{linked.belief.status_detail}")
     if linked.return_state == "settled":
         keys = [f"settled.{linked.settled_as}", "settled", *keys]
+    elif linked.made_good is not None and _is_gone(linked):
+        keys = [f"settled.{_AS_A_RETURN[linked.made_good]}", *keys]
     elif linked.direction == "return" or linked.return_state in _SAY_MORE:
         keys.insert(0, f"return.{linked.return_state}")
     known = next((key for key in keys if spoken.knows("statement", key)), "in_transit")
@@ -219,7 +241,7 @@ def _progress(linked: Linked, steps: Sequence[Step]) -> list[Progress]:
     seen = {step.milestone for step in steps} | {linked.milestone.value}
     way = _way(linked, seen)
     here = _here(linked, way)
-    done = linked.milestone in (_M.DELIVERED, _M.RETURNED, _M.ENDED)
+    done = linked.milestone in (_M.DELIVERED, _M.RETURNED)  # what ended otherwise is nothing to tick off
     return [
         Progress(milestone, "done" if at < here or (at == here and done) else "current" if at == here else "ahead")
         for at, milestone in enumerate(way)
@@ -282,7 +304,8 @@ def _delivered(linked: Linked, steps: Sequence[Step], spoken: Language) -> Happe
 
 
 def _line(linked: Linked, step: Step, time: Time, spoken: Language) -> Happened:
-    words, city = words_for(step.milestone, step.status_detail, spoken), _city(step.city)
+    detail = "damage" if step.category == Category.DAMAGE else step.status_detail
+    words, city = words_for(step.milestone, detail, spoken), _city(step.city)
     local = _local(step)
     if local is not None:
         return Happened(time.day(local, "UTC"), time.hour(local, "UTC"), step.occurred_at, words, city)

@@ -28,7 +28,7 @@ def linked(milestone: Milestone = Milestone.IN_TRANSIT, detail: str | None = Non
         "expectation": Expectation(), "promised_at": None, "origin_country": "ES", "destination_country": "ES",
         "order_reference": "1042", "language": "es", "zone": "Europe/Madrid", "shop": "Casa Alameda", "phone": None,
         "reply_email": "a@b.example", "website": None, "sender_email": "p@b.example", "shop_language": "es",
-        "return_state": None, "settled_as": None,
+        "return_state": None, "settled_as": None, "made_good": None,
     }  # fmt: skip
     return Linked(milestone=milestone, **values | given)
 
@@ -43,7 +43,13 @@ def trouble(category: str = "customs", cause: str = "documents_missing", **given
 
 
 def step(milestone: str, detail: str | None = None, **given: Any) -> Step:
-    values: dict[str, Any] = {"occurred_at": NOW, "occurred_local": None, "city": None, "country": None}
+    values: dict[str, Any] = {
+        "occurred_at": NOW,
+        "occurred_local": None,
+        "category": None,
+        "city": None,
+        "country": None,
+    }
     return Step(**{"key": f"{milestone}{detail}", "milestone": milestone, "status_detail": detail} | values | given)
 
 
@@ -199,3 +205,20 @@ def test_a_delivery_is_told_once_in_the_time_of_its_place_above_and_in_the_histo
     told = tell(parcel, steps=[scan])
     assert told.delivered is not None
     assert (told.delivered.hour, told.history[0].hour) == ("12:51", "12:51")
+
+
+@pytest.mark.parametrize(("made_good", "tone"), [(None, "trouble"), ("refunded", "good"), ("reshipped", "good")])
+def test_a_parcel_that_is_gone_is_no_success_until_it_is_made_good_and_then_says_how(made_good, tone):
+    told = tell(linked(Milestone.ENDED, "destroyed", made_good=made_good))
+    assert told.tone == tone
+    assert told.progress[-1].place == "current"
+    assert ("no llegará" in told.headline) is (made_good is None)
+    if made_good is not None:
+        assert told.happened == "Este paquete se ha destruido."
+    refunded = tell(linked(Milestone.ENDED, "destroyed", made_good="refunded"), code="en")
+    assert refunded.headline == "We have refunded your order 1042."
+
+
+def test_a_scan_that_states_damage_says_so():
+    told = tell(linked(), steps=[step("in_transit", "held_by_carrier", category="damage")], code="en")
+    assert told.history[0].words == "Your parcel was damaged on its way"
