@@ -29,7 +29,7 @@ class Kind(StrEnum):
 class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """All that a message may say, as data; no personal data, no prose. Times are aware UTC.
 
-    `happened_offset` is in minutes, where it happened at a place whose clocks we know; else it is told in the recipient's
+    `date_owed`: a word on the date is due even where none is known. `happened_offset` is in minutes, where it happened at a place whose clocks we know; else it is told in the recipient's
     time. `cause` is `category.cause` ("customs.documents_missing"); `expected` is the window in which we now expect the
     parcel (one end may be open); `said` is the notice kind that a correction takes back.
     """
@@ -55,6 +55,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     settled_as: str | None = None
     said: str | None = None
     delivered_to: str | None = None
+    date_owed: bool = False
     sequel: int = 0
 
 

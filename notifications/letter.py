@@ -23,7 +23,7 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What notices.toml says of one kind; its comments explain the fields."""
 
     sections: tuple[str, ...]
-    subject: Literal["incident", "return", "own"]
+    subject: Literal["incident", "return", "title", "own"]
     needs: tuple[str, ...] = ()
     by: tuple[str, ...] = ()
     causes: bool = False
@@ -170,7 +170,7 @@ class Writer:
             return [own]
         if "window" in self.values:
             return [self._phrase("date.later" if is_late(self.facts, self.zone) else "date.expected")]
-        return [self._phrase(self._without_a_date())] if self.entry.date == "always" else []
+        return [self._phrase(self._without_a_date())] if self.entry.date == "always" or self.facts.date_owed else []
 
     def _without_a_date(self) -> str:
         if self.facts.promised_at is None:
@@ -190,6 +190,8 @@ class Writer:
     def _subject(self) -> str:
         if self.entry.subject == "own":
             return self._phrase(f"subject.{self.occasion.kind}")
+        if self.entry.subject == "title":
+            return self.speech.say("subject.title", self.values | {"title": self.say("title")})
         return self._phrase("subject.return" if self.entry.subject == "return" else f"subject.incident.{self.category}")
 
     def _details(self) -> Iterator[tuple[str, str]]:

@@ -18,7 +18,7 @@ from notifications import sms_text
 from notifications.addresses import ascii_address
 from notifications.contract import Rendered
 from notifications.languages import Unsayable, clean
-from notifications.letter import Writer
+from notifications.letter import Writer, entries
 from notifications.wording import Occasion
 
 LAYOUTS = Path(__file__).with_name("layouts")
@@ -31,7 +31,8 @@ _EARLIER_KEPT = 10
 class Thread(msgspec.Struct, frozen=True, kw_only=True):
     """The conversation a message belongs to; ids without angle brackets.
 
-    `subject` is that of its first message, and kept as long as the language is: mail programs thread by it.
+    `subject` is that of its first message, and kept as long as the trouble lasts and the language is the same: mail
+    programs thread by it.
     """
 
     message_id: str
@@ -44,7 +45,8 @@ class Thread(msgspec.Struct, frozen=True, kw_only=True):
 def email(occasion: Occasion, thread: Thread) -> Rendered:
     """A multipart email to one recipient, text before HTML; raises Unsayable."""
     letter = Writer(occasion).letter()
-    kept = thread.subject if thread.language == letter.language else None
+    goes_on = entries()[occasion.kind].subject == "incident" and thread.language == letter.language
+    kept = thread.subject if goes_on else None
     subject = clean(kept or letter.subject, _SUBJECT_CAP)
     message = EmailMessage(policy=_POLICY)
     message["Message-ID"] = f"<{thread.message_id}>"

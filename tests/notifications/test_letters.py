@@ -331,3 +331,12 @@ def test_a_scan_is_dated_by_the_clocks_of_its_place() -> None:
     said = "\n".join(written(Writer(occasion(Kind.DELIVERED, told, "en")).letter()))
 
     assert "Monday 23 November at 10:00, Madrid (Spain)" in said
+
+
+@pytest.mark.parametrize("owed", [True, False])
+def test_a_solution_says_of_the_date_what_can_be_said_where_one_was_promised(owed: bool) -> None:
+    told = msgspec.structs.replace(PLAIN, cause="customs.inspection", resolution="cured_by_carrier", date_owed=owed)
+
+    said = "\n".join(written(Writer(occasion(Kind.INCIDENT_RESOLVED, told, "en")).letter()))
+
+    assert ("reliable delivery date yet" in said) is owed

@@ -70,6 +70,18 @@ def test_a_conversation_keeps_its_first_subject_as_long_as_it_keeps_its_language
     )
 
 
+def test_the_end_of_a_trouble_speaks_of_the_solution_and_stays_in_the_conversation() -> None:
+    begun = msgspec.structs.replace(
+        THREAD, subject="Pedido 1 – incidencia: aduana", language="es", earlier=("a@b.test",)
+    )
+    solved = msgspec.structs.replace(FACTS, cause="customs.inspection", resolution="cured_by_carrier")
+
+    mail = email(occasion(Kind.INCIDENT_RESOLVED, solved, "es"), begun)
+
+    assert mail.subject == "Pedido PS-10482 – Su pedido ha salido de la aduana"
+    assert b"<a@b.test>" in mail.body
+
+
 @given(name=ANYTHING, order=ANYTHING, city=ANYTHING, shop=ANYTHING)
 @example(name=HOSTILE, order=HOSTILE, city=HOSTILE, shop=HOSTILE)
 def test_no_text_from_outside_becomes_a_header_or_markup(name: str, order: str, city: str, shop: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from carriers.vocabulary import Category
+from carriers.vocabulary import Category, Milestone
 from notifications.contract import Kind, Notice
 from tracker.domain.cause import Reach
 from tracker.domain.detectors import ON_THE_WAY
@@ -18,6 +18,7 @@ from tracker.domain.saying import About, How, Sayer
 from tracker.domain.shipment import Belief, Expectation
 
 _MADE_GOOD: Final = {"refunded": "refunded", "reshipped": "replaced"}  # an incident's end, in the words of a return
+_OVER: Final = frozenset({Milestone.DELIVERED, Milestone.RETURNING, Milestone.RETURNED, Milestone.ENDED})
 _ENDS: Final = frozenset(_MADE_GOOD.values())
 _URGENT: Final = frozenset({"recipient"})
 
@@ -144,6 +145,7 @@ def _end_of_incident(say: Sayer, step: Step, *, is_told_delivered: bool) -> Iter
         cause=f"{incident.category}.{incident.cause}",
         said="incident" if is_false else None,
         resolution=None if is_false else incident.closing_reason,
+        date_owed=not is_false and say.about.outbound and say.belief.milestone not in _OVER,
         happened_at=incident.resolved_at,
     )
 

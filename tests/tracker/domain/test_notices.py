@@ -79,6 +79,7 @@ def test_a_delivery_without_a_time_ends_the_trouble_in_words_of_its_own():
     story.hear(event("in_transit", 1, problem="weather.storm"))
     story.hear(event("delivered", None), now=at(9))
     assert told(story)[-1] == "incident_resolved"
+    assert not planned(story)[-1].facts.date_owed
 
 
 def test_a_delivery_says_which_trouble_it_ends_but_never_one_that_is_ours_alone():
@@ -323,7 +324,7 @@ def test_a_scan_is_told_in_the_time_of_its_place_and_what_is_no_scan_in_the_cust
     story.hear(event("in_transit.departed_hub", 2, occurred_local=there))
     held, released = planned(story)
     assert (held.facts.happened_at, held.facts.happened_offset) == (at(1), 180)
-    assert released.facts.happened_offset == 120
+    assert (released.facts.happened_offset, released.facts.date_owed) == (120, True)
 
 
 @pytest.mark.parametrize("problem", ["damage.damaged_in_transit", "loss.presumed_lost", "delivery_attempt.nobody_home"])
