@@ -31,7 +31,7 @@ async def test_a_phone_is_set_up_as_second_factor_without_scripts(town: Town):
     picture = await page.locator(".drawn img").bounding_box()
     assert picture is not None
     assert picture["x"] + picture["width"] <= PHONE["width"]
-    await page.get_by_label("Code").fill(pyotp.TOTP(secret.replace(" ", "")).now())
+    await page.get_by_label("Code", exact=True).fill(pyotp.TOTP(secret.replace(" ", "")).now())
     await page.get_by_role("button", name="Confirm").click()
     await expect(page.locator("#codes li")).to_have_count(10)
     await page.get_by_role("link", name="I have kept them").click()
@@ -43,8 +43,8 @@ async def test_a_phone_is_set_up_as_second_factor_without_scripts(town: Town):
 async def test_somebody_is_invited_and_the_link_copied(town: Town):
     page = await town.board("/console/people")
     await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    await page.get_by_label("Email").fill("nuria@aurora.example")
-    await page.get_by_label("Name").fill("Nuria Soler")
+    await page.get_by_label("Email", exact=True).fill("nuria@aurora.example")
+    await page.get_by_label("Name", exact=True).fill("Nuria Soler")
     await page.get_by_role("button", name="Make an invitation").click()
     await expect(page.get_by_role("heading", level=1)).to_contain_text("Nuria Soler")
     await page.get_by_role("button", name="Copy the link").click()
@@ -62,11 +62,11 @@ async def test_somebody_is_invited_and_the_link_copied(town: Town):
 async def test_who_chose_dark_reads_dark_on_a_light_machine(town: Town):
     page = await town.board("/console/me", color_scheme="light")
     light = await page.evaluate("getComputedStyle(document.body).backgroundColor")
-    await page.get_by_label("Colours").select_option("dark")
+    await page.get_by_label("Colours", exact=True).select_option("dark")
     await page.get_by_role("button", name="Save").click()
     await expect(page.get_by_role("status")).to_contain_text("Saved")
     assert await page.evaluate("getComputedStyle(document.body).backgroundColor") != light
     assert await faults(page, {"color_scheme": "dark"}) == []
-    await page.get_by_label("Colours").select_option("")
+    await page.get_by_label("Colours", exact=True).select_option("")
     await page.get_by_role("button", name="Save").click()
     await expect(page.locator("html:not([data-scheme])")).to_be_attached()
