@@ -268,6 +268,9 @@ CREATE TABLE incident (
     merged_into bigint,
     version integer DEFAULT 1 NOT NULL,
     handled text[] DEFAULT '{}'::text[] NOT NULL,
+    assignee_id bigint,
+    severity_by_staff boolean DEFAULT false NOT NULL,
+    action_by_staff boolean DEFAULT false NOT NULL,
     CONSTRAINT nothing_open_without_a_next_moment CHECK (((state = ANY (ARRAY['closed'::text, 'merged'::text])) OR (next_moment_at IS NOT NULL)))
 );
 
@@ -634,6 +637,7 @@ CREATE INDEX contact_email ON contact USING btree (shop_id, lower(email)) WHERE 
 CREATE INDEX contact_name ON contact USING gin (to_tsvector('simple'::regconfig, translate(lower(name), 'áàâäãåçéèêëíìîïñóòôöõúùûü'::text, 'aaaaaaceeeeiiiinooooouuuu'::text))) WHERE (name IS NOT NULL);
 CREATE INDEX finding_incident ON finding USING btree (incident_id);
 CREATE UNIQUE INDEX finding_standing ON finding USING btree (shipment_id, key) WHERE (withdrawn_at IS NULL);
+CREATE INDEX incident_assignee ON incident USING btree (assignee_id, id) WHERE ((assignee_id IS NOT NULL) AND (state <> ALL (ARRAY['closed'::text, 'merged'::text])));
 CREATE INDEX incident_entry_incident ON incident_entry USING btree (incident_id, id);
 CREATE INDEX incident_open ON incident USING btree (shop_id, id) WHERE (state <> ALL (ARRAY['closed'::text, 'merged'::text]));
 CREATE INDEX incident_shop ON incident USING btree (shop_id, id);
@@ -671,6 +675,7 @@ ALTER TABLE event ADD CONSTRAINT event_shipment_id_fkey FOREIGN KEY (shipment_id
 ALTER TABLE finding ADD CONSTRAINT finding_incident_id_fkey FOREIGN KEY (incident_id) REFERENCES incident(id);
 ALTER TABLE finding ADD CONSTRAINT finding_shipment_id_fkey FOREIGN KEY (shipment_id) REFERENCES shipment(id);
 ALTER TABLE idempotency ADD CONSTRAINT idempotency_api_key_id_fkey FOREIGN KEY (api_key_id) REFERENCES api_key(id);
+ALTER TABLE incident ADD CONSTRAINT incident_assignee_id_fkey FOREIGN KEY (assignee_id) REFERENCES staff(id);
 ALTER TABLE incident_entry ADD CONSTRAINT incident_entry_incident_id_fkey FOREIGN KEY (incident_id) REFERENCES incident(id);
 ALTER TABLE incident ADD CONSTRAINT incident_merged_into_fkey FOREIGN KEY (merged_into) REFERENCES incident(id);
 ALTER TABLE incident ADD CONSTRAINT incident_shipment_id_fkey FOREIGN KEY (shipment_id) REFERENCES shipment(id);

@@ -45,7 +45,7 @@ for update of s skip locked
 select id, shipment_id, category, cause, signal, provenance, rule, rule_version, explanation, state, severity,
        responsible, reach, action_owner, action, action_until, action_otherwise, opened_at, changed_at, told_at,
        promised_update_at, silent_updates, next_moment_at, resolved_at, closed_at, closing_reason, reopened,
-       merged_into, handled, version
+       merged_into, handled, version, assignee_id, severity_by_staff, action_by_staff
 from incident
 where shipment_id = any($1::bigint[])
 order by id
@@ -129,13 +129,15 @@ set category = r.category, cause = r.cause, signal = r.signal, provenance = r.pr
     told_at = r.told_at, promised_update_at = r.promised_update_at, silent_updates = r.silent_updates,
     next_moment_at = r.next_moment_at, resolved_at = r.resolved_at, closed_at = r.closed_at,
     closing_reason = r.closing_reason, reopened = r.reopened, merged_into = r.merged_into,
-    handled = string_to_array(r.handled, e'\x1f'), version = i.version + 1
+    handled = string_to_array(r.handled, e'\x1f'), assignee_id = r.assignee_id,
+    severity_by_staff = r.severity_by_staff, action_by_staff = r.action_by_staff, version = i.version + 1
 from jsonb_to_recordset($1::jsonb) as r (
     id bigint, category text, cause text, signal text, provenance text, rule text, rule_version int,
     explanation text, state text, severity text, responsible text, reach text, action_owner text, action text,
     action_until timestamptz, action_otherwise text, changed_at timestamptz, told_at timestamptz,
     promised_update_at timestamptz, silent_updates int, next_moment_at timestamptz, resolved_at timestamptz,
-    closed_at timestamptz, closing_reason text, reopened int, merged_into bigint, handled text)
+    closed_at timestamptz, closing_reason text, reopened int, merged_into bigint, handled text,
+    assignee_id bigint, severity_by_staff boolean, action_by_staff boolean)
 where i.id = r.id
 
 -- name: withdraw_findings(shipment_ids, standing, now)

@@ -104,7 +104,8 @@ limit $6
 -- These incidents, newest first.
 select id, shipment_id, category, cause, signal, provenance, rule, rule_version, explanation, state, severity,
        responsible, reach, action_owner, action, action_until, action_otherwise, opened_at, changed_at, told_at,
-       promised_update_at, next_moment_at, resolved_at, closed_at, closing_reason, reopened, merged_into, version
+       promised_update_at, next_moment_at, resolved_at, closed_at, closing_reason, reopened, merged_into, version,
+       assignee_id, severity_by_staff, action_by_staff
 from incident
 where shop_id = $1 and id = any($2::bigint[])
 order by id desc

@@ -38,13 +38,15 @@ order by occurred_at nulls first, sequence, id
 limit $2
 
 -- name: incidents(shipment_id)
--- The incidents of a shipment, one per cause. [index: incident_shipment_id_category_cause_key]
-select id, category, cause, signal, provenance, rule, rule_version, explanation, state, severity, responsible, reach,
+-- The incidents of a shipment, one per cause, each with the name of whose it is. [index: incident_shipment_id_category_cause_key]
+select i.id, category, cause, signal, provenance, rule, rule_version, explanation, state, severity, responsible, reach,
        action_owner, action, action_until, action_otherwise, opened_at, changed_at, promised_update_at, silent_updates,
-       next_moment_at, resolved_at, closed_at, closing_reason, reopened, merged_into, version
-from incident
-where shipment_id = $1
-order by id
+       next_moment_at, resolved_at, closed_at, closing_reason, reopened, merged_into, version, assignee_id,
+       severity_by_staff, action_by_staff, p.name as assignee
+from incident i
+left join staff p on p.id = i.assignee_id
+where i.shipment_id = $1
+order by i.id
 
 -- name: findings(shipment_id, most)
 -- What the detectors found about a shipment, each with the incident that it opened or changed. [index: finding_incident]
@@ -58,11 +60,13 @@ limit $2
 
 -- name: entries(shipment_id, most)
 -- The timelines of a shipment's incidents, with the names of people and keys. [index: incident_entry_incident]
-select e.id, e.incident_id, e.at, e.kind, e.actor, e.detail, i.category, i.cause, coalesce(p.name, k.label) as by
+select e.id, e.incident_id, e.at, e.kind, e.actor, e.detail, i.category, i.cause, coalesce(p.name, k.label) as by,
+       o.name as given_to
 from incident i
 join incident_entry e on e.incident_id = i.id
 left join staff p on p.id = case when e.actor ~ '^staff:[0-9]{1,18}$' then substring(e.actor from 7)::bigint end
 left join api_key k on k.id = case when e.actor ~ '^api_key:[0-9]{1,18}$' then substring(e.actor from 9)::bigint end
+left join staff o on o.id = case when e.detail->>'owner' ~ '^stf_[0-9]{1,18}$' then substring(e.detail->>'owner' from 5)::bigint end
 where i.shipment_id = $1
 order by e.id
 limit $2

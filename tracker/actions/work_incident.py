@@ -15,10 +15,11 @@ from tracker.actions.deciding import Heard, House, decide_and_save
 from tracker.domain import incident as incidents
 from tracker.domain.cause import Reach
 from tracker.domain.decision import Case
-from tracker.domain.errors import NotAllowed, NotFound, Outdated, RuleRefused
+from tracker.domain.errors import FieldsWrong, NotAllowed, NotFound, Outdated, RuleRefused, Wrong
 from tracker.domain.finding import Provenance
 from tracker.domain.incident import Before, Command, Incident, Step
-from tracker.domain.staff import May
+from tracker.domain.severity import Severity
+from tracker.domain.staff import ALLOWED, May, Role
 
 _SQL = queries.topic("work")
 _STEPS = queries.topic("incident_work")
@@ -41,7 +42,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
     `by` is who they are and `allowed` what they may do; `expected` the version that they decided on, None for any.
     `reason` is a closing reason, for resolve; `waiting_on` (carrier, customer, authority, shop) and `until` say whom an
-    incident waits for; `into` is the incident in which a merged one goes on.
+    incident waits for; `into` is the incident in which a merged one goes on. `owner` is whose it is to be (None: nobody's),
+    `severity` how much it matters (None: as the rules weigh it), `acts` who is to act until then.
     """
 
     command: Command
@@ -53,6 +55,15 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     waiting_on: str | None = None
     until: datetime | None = None
     into: int | None = None
+    owner: int | None = None
+    severity: Severity | None = None
+    acts: str | None = None
+
+    @property
+    def staff_id(self) -> int | None:
+        """Who gives it, where a person does."""
+        kind, _, number = self.by.actor.partition(":")
+        return int(number) if kind == "staff" else None
 
 
 class _Undoable(msgspec.Struct, frozen=True):
@@ -75,6 +86,7 @@ async def work(house: House, shop_id: int, incident_id: int, order: Order) -> in
         case = (await house.load(conn, [shipment_id]))[shipment_id]
         held = next(one for one in case.incidents if one.id == incident_id)
         _make_sure(held, order)
+        await _make_sure_of_owner(conn, shop_id, order)
         was = await _before_last(conn, held, order) if order.command is Command.UNDO else None
         step = Step(
             incident=_moved(case, held, order, was, now),
@@ -84,6 +96,7 @@ async def work(house: House, shop_id: int, incident_id: int, order: Order) -> in
         )
         await decide_and_save(house, conn, [case], {shipment_id: Heard(commanded=(step,))}, now)
         about = {"reason": order.reason, "waiting_on": order.waiting_on, "into": order.into, "was": held.state.value}
+        about |= {"owner": order.owner, "severity": order.severity, "acts": order.acts}
         await audit.record(house.db, conn, order.by, f"incident.{order.command}", f"inc_{incident_id}", **about)
         return held.version + 1
 
@@ -94,8 +107,20 @@ def _make_sure(held: Incident, order: Order) -> None:
     """That they may do it, and know what they do it to."""
     if incidents.needed(held.state, order.command) not in order.allowed:
         raise NotAllowed(f"to {order.command} an incident that is {held.state} is for supervisors")
+    is_taken = order.command is Command.ASSIGN and incidents.takes_over(held, order.staff_id)
+    if is_taken and May.OVERRULE not in order.allowed:
+        raise NotAllowed("an incident that is somebody else's is given away by them, or by a supervisor")
     if order.expected is not None and order.expected != held.version:
         raise Outdated("The incident has changed meanwhile; nothing was done. Look at it again, then decide.")
+
+
+async def _make_sure_of_owner(conn: Connection, shop_id: int, order: Order) -> None:
+    """An incident is given to those who may work on it."""
+    if order.command is not Command.ASSIGN or order.owner is None:
+        return
+    role = await conn.fetchval(_STEPS.role_in_shop, order.owner, shop_id)
+    if role is None or May.WORK not in ALLOWED[Role(role)]:
+        raise FieldsWrong([Wrong("/owner", "somebody of this shop who works on incidents")])
 
 
 async def _before_last(conn: Connection, held: Incident, order: Order) -> Before:
@@ -110,15 +135,10 @@ async def _before_last(conn: Connection, held: Incident, order: Order) -> Before
 
 def _moved(loaded: Case, held: Incident, order: Order, was: Before | None, now: datetime) -> Incident:
     match order.command:
-        case Command.RESOLVE:
-            return _resolved(loaded, held, order, now)
-        case Command.CLOSE:
-            return incidents.close(held, now)
-        case Command.REOPEN:
-            # It is people's word now that there is a trouble: that findings are silent does not end it.
-            return msgspec.structs.replace(incidents.reopen(held, now), provenance=Provenance.STAFF)
-        case Command.MERGE:
-            return _merged(loaded, held, order, now)
+        case Command.RESOLVE | Command.CLOSE | Command.REOPEN | Command.MERGE:
+            return _over_or_back(loaded, held, order, now)
+        case Command.ASSIGN | Command.RATE | Command.PLAN:
+            return _decided(held, order, now)
         case Command.WAIT:
             return _waiting(held, order, now)
         case Command.ACKNOWLEDGE | Command.START | Command.STABILISE:
@@ -128,6 +148,25 @@ def _moved(loaded: Case, held: Incident, order: Order, was: Before | None, now: 
         case Command.UNDO:
             assert was is not None  # read before, or refused
             return incidents.undo(held, was, now)
+
+
+def _over_or_back(loaded: Case, held: Incident, order: Order, now: datetime) -> Incident:
+    if order.command is Command.RESOLVE:
+        return _resolved(loaded, held, order, now)
+    if order.command is Command.CLOSE:
+        return incidents.close(held, now)
+    if order.command is Command.MERGE:
+        return _merged(loaded, held, order, now)
+    # It is people's word now that there is a trouble: that findings are silent does not end it.
+    return msgspec.structs.replace(incidents.reopen(held, now), provenance=Provenance.STAFF)
+
+
+def _decided(held: Incident, order: Order, now: datetime) -> Incident:
+    if order.command is Command.ASSIGN:
+        return incidents.assign(held, order.owner, now)
+    if order.command is Command.RATE:
+        return incidents.rate(held, order.severity, now)
+    return incidents.plan(held, order.acts or held.action_owner, order.until, now)
 
 
 def _noted(held: Incident, order: Order) -> Incident:
@@ -174,6 +213,9 @@ def _detail(case: Case, held: Incident, order: Order) -> dict[str, Any]:
         "waiting_on": order.waiting_on,
         "until": order.until.isoformat() if order.until else None,
         "into": f"{into.category}.{into.cause}" if into else None,
+        "owner": f"stf_{order.owner}" if order.owner is not None else None,
+        "rated": order.severity,
+        "acts": order.acts,
         "before": msgspec.to_builtins(incidents.before(held)) if order.command in incidents.UNDOABLE else None,
     }
     return {name: value for name, value in said.items() if value is not None}

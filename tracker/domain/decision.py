@@ -258,6 +258,8 @@ def _tick(incident: Incident, belief: Belief, now: datetime) -> list[Step]:
 def _weighed(case: Case, step: Step, now: datetime) -> Step:
     """The step with the severity of its incident as it is now."""
     incident = step.incident
+    if incident.severity_by_staff:
+        return step
     severity = weigh(
         TABLE[incident.category, incident.cause].harm,
         promised_at=None if incident.category is Category.RETURN else case.promised_at,

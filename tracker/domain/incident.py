@@ -48,7 +48,8 @@ class State(StrEnum):
 class Command(StrEnum):
     """What somebody, or the clock, may do to an incident.
 
-    A note moves nothing and is free in every state; an undo takes back the last step, as long as nothing came after it.
+    To assign it to somebody, rate its severity and plan who acts by when moves nothing, while it is open. A note is free
+    in every state; an undo takes back the last step, as long as nothing came after it.
     """
 
     ACKNOWLEDGE = "acknowledge"
@@ -61,6 +62,9 @@ class Command(StrEnum):
     MERGE = "merge"
     NOTE = "note"
     UNDO = "undo"
+    ASSIGN = "assign"
+    RATE = "rate"
+    PLAN = "plan"
 
 
 _S, _C = State, Command
@@ -77,7 +81,12 @@ LIFE: Final[dict[State, dict[Command, State]]] = {
     _S.MERGED: {_C.REOPEN: _S.OPEN},
 }
 
-UNDOABLE: Final = frozenset({_C.ACKNOWLEDGE, _C.START, _C.WAIT, _C.STABILISE})  # nobody outside has heard of them
+WITHIN: Final = (_C.ASSIGN, _C.RATE, _C.PLAN)  # what leaves an open incident in its state
+OWNERS: Final = ("none", "carrier", "shop", "recipient", "authority", "platform")  # who may have to act
+
+UNDOABLE: Final = frozenset(
+    {_C.ACKNOWLEDGE, _C.START, _C.WAIT, _C.STABILISE, _C.ASSIGN}
+)  # nobody outside has heard of them
 
 # What is more than an agent's work: what was over, or goes on elsewhere, comes back.
 _OVERRULES: Final = frozenset({(_S.CLOSED, _C.REOPEN), (_S.MERGED, _C.REOPEN)})
@@ -138,6 +147,9 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     reopened: int = 0
     merged_into: int | None = None
     handled: tuple[str, ...] = ()
+    assignee_id: int | None = None  # whose it is
+    severity_by_staff: bool = False  # then no rule weighs it anew
+    action_by_staff: bool = False  # then no finding says who acts by when
     version: int = 0  # counted by the store, with every change
 
 
@@ -147,6 +159,7 @@ class Before(msgspec.Struct, frozen=True, kw_only=True):
     state: State
     action_owner: str
     action_until: datetime | None
+    assignee_id: int | None = None
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -169,7 +182,8 @@ def needed(state: State, command: Command) -> May:
 
 def at_hand(state: State, allowed: Container[May]) -> list[Command]:
     """What somebody who is allowed these things can do now, in the order of the life table; a note last."""
-    return [one for one in (*LIFE[state], _C.NOTE) if needed(state, one) in allowed]
+    within = WITHIN if state.is_open else ()
+    return [one for one in (*LIFE[state], *within, _C.NOTE) if needed(state, one) in allowed]
 
 
 def apply(incident: Incident, command: Command, now: datetime) -> Incident:
@@ -212,12 +226,51 @@ def reopen(incident: Incident, now: datetime) -> Incident:
         merged_into=None,
         told_at=None,
         silent_updates=0,
+        severity_by_staff=False,
+        action_by_staff=False,
     )
+
+
+def assign(incident: Incident, staff_id: int | None, now: datetime) -> Incident:
+    """It is somebody's from now on, None: nobody's. Raises RuleRefused."""
+    return msgspec.structs.replace(_within(incident, _C.ASSIGN, now), assignee_id=staff_id)
+
+
+def rate(incident: Incident, severity: Severity | None, now: datetime) -> Incident:
+    """People say how much it matters, and no rule contradicts; None: the rules say so again. Raises RuleRefused."""
+    rated = _within(incident, _C.RATE, now)
+    return msgspec.structs.replace(rated, severity=severity or rated.severity, severity_by_staff=severity is not None)
+
+
+def plan(incident: Incident, owner: str, until: datetime | None, now: datetime) -> Incident:
+    """People say who acts, and by when; no finding contradicts. Raises RuleRefused."""
+    if owner not in OWNERS:
+        raise RuleRefused(f"nobody is called {owner!r}; who acts is one of {', '.join(OWNERS)}")
+    if until is not None and until <= now:
+        raise RuleRefused("they act by a time that is still to come")
+    planned = _within(incident, _C.PLAN, now)
+    return msgspec.structs.replace(planned, action_owner=owner, action_until=until, action_by_staff=True)
+
+
+def takes_over(incident: Incident, staff_id: int | None) -> bool:
+    """Whether it is somebody else's, so that to give it away is more than an agent's work."""
+    return incident.assignee_id is not None and incident.assignee_id != staff_id
+
+
+def _within(incident: Incident, command: Command, now: datetime) -> Incident:
+    if not incident.state.is_open:
+        raise RuleRefused(f"an incident that is {incident.state} cannot {command}: it is over")
+    return msgspec.structs.replace(incident, changed_at=now, next_moment_at=now)
 
 
 def before(incident: Incident) -> Before:
     """What an undo needs to know of an incident that is about to be moved."""
-    return Before(state=incident.state, action_owner=incident.action_owner, action_until=incident.action_until)
+    return Before(
+        state=incident.state,
+        action_owner=incident.action_owner,
+        action_until=incident.action_until,
+        assignee_id=incident.assignee_id,
+    )
 
 
 def undo(incident: Incident, was: Before, now: datetime) -> Incident:
@@ -227,6 +280,7 @@ def undo(incident: Incident, was: Before, now: datetime) -> Incident:
         state=was.state,
         action_owner=was.action_owner,
         action_until=was.action_until,
+        assignee_id=was.assignee_id,
         changed_at=now,
         next_moment_at=now,
     )

@@ -171,6 +171,7 @@ def _open(finding: Finding, now: datetime) -> Incident:
 def _restated(incident: Incident, finding: Finding, now: datetime) -> Incident:
     """The incident as this finding explains it; whoever was told of it stays in the know."""
     fresh = _open(finding, now)
+    acts = incident if incident.action_by_staff else fresh
     return msgspec.structs.replace(
         incident,
         category=fresh.category,
@@ -182,9 +183,9 @@ def _restated(incident: Incident, finding: Finding, now: datetime) -> Incident:
         explanation=fresh.explanation,
         responsible=fresh.responsible,
         reach=Reach.CUSTOMER if incident.told_at is not None else fresh.reach,
-        action_owner=fresh.action_owner,
+        action_owner=acts.action_owner,
         action=fresh.action,
-        action_until=fresh.action_until,
+        action_until=acts.action_until,
         action_otherwise=fresh.action_otherwise,
         changed_at=now,
         next_moment_at=now,

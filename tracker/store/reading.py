@@ -236,14 +236,14 @@ def _counting(rows: Sequence[asyncpg.Record]) -> set[int]:
 
 def _incident(row: asyncpg.Record) -> dict[str, Any]:
     values = dict(row)
-    owner, what, until, otherwise = (
-        values.pop(name) for name in ("action_owner", "action", "action_until", "action_otherwise")
-    )
+    action = ("action_owner", "action", "action_until", "action_otherwise", "action_by_staff")
+    acts = [values.pop(name) for name in action]
     return values | {
         "id": f"inc_{row['id']}",
         "shipment": f"shp_{values.pop('shipment_id')}",
         "merged_into": _named("inc", row["merged_into"]),
-        "action": views.ActionView(owner, what, until, otherwise),
+        "action": views.ActionView(*acts),
+        "owner": _named("stf", values.pop("assignee_id")),
     }
 
 

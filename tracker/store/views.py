@@ -156,16 +156,17 @@ class EventView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ActionView(msgspec.Struct, frozen=True):
-    """Who acts, what they do, until when, and what happens otherwise."""
+    """Who acts, what they do, until when, and what happens otherwise; `by_staff` where people have said so."""
 
     owner: str
     what: str
     until: datetime | None
     otherwise: str
+    by_staff: bool
 
 
 class IncidentView(msgspec.Struct, frozen=True, kw_only=True):
-    """A case about a shipment. `rule` and `explanation` say why it was opened."""
+    """A case about a shipment. `rule` and `explanation` say why it was opened; `owner` is whose it is (stf_12)."""
 
     id: str
     shipment: str
@@ -178,6 +179,8 @@ class IncidentView(msgspec.Struct, frozen=True, kw_only=True):
     explanation: str
     state: str
     severity: str
+    severity_by_staff: bool
+    owner: str | None
     responsible: str
     reach: str
     action: ActionView

@@ -142,6 +142,10 @@ class IncidentFacts(msgspec.Struct, frozen=True, kw_only=True):
     reopened: int
     merged_into: int | None
     version: int
+    assignee_id: int | None
+    severity_by_staff: bool
+    action_by_staff: bool
+    assignee: str | None
 
     @property
     def is_open(self) -> bool:
@@ -168,6 +172,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     category: str
     cause: str
     by: str | None = None  # the name of the person or the key
+    given_to: str | None = None  # whose it is since then
 
 
 class NoticeLine(msgspec.Struct, frozen=True, kw_only=True):

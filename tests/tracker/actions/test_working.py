@@ -8,12 +8,13 @@ import pytest
 
 from tests.tracker.actions.conftest import START, Scene
 from tests.tracker.domain.building import event
-from tracker.actions import audit, deciding
+from tracker.actions import audit, deciding, people
 from tracker.actions.audit import Author
 from tracker.actions.settle_return import settle
 from tracker.actions.work_incident import Order, work
-from tracker.domain.errors import NotAllowed, NotFound, Outdated, RuleRefused
+from tracker.domain.errors import FieldsWrong, NotAllowed, NotFound, Outdated, RuleRefused
 from tracker.domain.incident import UNDOABLE, Command
+from tracker.domain.severity import Severity
 from tracker.domain.staff import ALLOWED, May, Role
 
 HELD = event("in_customs.duties_due", -1, problem="customs.duties_unpaid")
@@ -146,6 +147,7 @@ WAY_TO = {
     Command.START: (Command.ACKNOWLEDGE,),
     Command.WAIT: (Command.START,),
     Command.STABILISE: (Command.START,),
+    Command.ASSIGN: (),
 }
 
 
@@ -154,9 +156,11 @@ async def test_a_step_is_undone_with_all_that_it_changed_and_both_are_told(scene
     _, incident_id = await opened(scene)
     for step in WAY_TO[command]:
         await ordered(scene, incident_id, step)
-    standing = "select state, action_owner, action_until, promised_update_at, told_at from incident"
+    standing = "select state, assignee_id, action_owner, action_until, promised_update_at, told_at from incident"
     before = await scene.row(standing)
     given = {"waiting_on": "shop", "until": START + timedelta(days=1)} if command is Command.WAIT else {}
+    if command is Command.ASSIGN:
+        given = {"owner": await staff(scene, "ben")}
     await ordered(scene, incident_id, command, **given)
     assert await scene.row(standing) != before
     await ordered(scene, incident_id, Command.NOTE, note="a slip")
@@ -166,6 +170,54 @@ async def test_a_step_is_undone_with_all_that_it_changed_and_both_are_told(scene
     assert kinds[-3:] == [command, "note", "undo"]
     with pytest.raises(RuleRefused, match="cannot be undone"):
         await ordered(scene, incident_id, Command.UNDO)
+
+
+async def staff(scene: Scene, name: str, role: Role = Role.AGENT) -> int:
+    email = f"{name}@north.example"
+    await people.invite(scene.house, "north", email, name, role, audit.AT_THE_MACHINE)
+    found: int = await scene.value("select id from staff where email = $1", email)
+    return found
+
+
+async def test_an_incident_is_somebodys_and_taken_from_them_by_who_leads(scene: Scene):
+    _, incident_id = await opened(scene)
+    ana, ben = await staff(scene, "ana"), await staff(scene, "ben")
+    as_ana, as_ben = ({"by": Author(actor=f"staff:{one}"), "allowed": ALLOWED[Role.AGENT]} for one in (ana, ben))
+    await ordered(scene, incident_id, Command.ASSIGN, owner=ana, **as_ana)
+    with pytest.raises(NotAllowed, match="somebody else's"):
+        await ordered(scene, incident_id, Command.ASSIGN, owner=ben, **as_ben)
+    assert await scene.value("select assignee_id from incident") == ana
+    await ordered(scene, incident_id, Command.ASSIGN, owner=ben, **as_ben | {"allowed": ALLOWED[Role.SUPERVISOR]})
+    await ordered(scene, incident_id, Command.UNDO)
+    assert await scene.value("select assignee_id from incident") == ana
+    await ordered(scene, incident_id, Command.ASSIGN, owner=ben, **as_ana)  # one's own is given away freely
+    assert await scene.value("select assignee_id from incident") == ben
+
+
+async def test_an_incident_is_given_to_nobody_who_may_not_work_on_it(scene: Scene):
+    _, incident_id = await opened(scene)
+    vic, gone = await staff(scene, "vic", Role.VIEWER), await staff(scene, "gone")
+    await scene.value("update staff set disabled_at = clock_timestamp() where id = $1", gone)
+    for owner in (vic, gone, 10**9):
+        with pytest.raises(FieldsWrong):
+            await ordered(scene, incident_id, Command.ASSIGN, owner=owner)
+
+
+async def test_what_people_say_of_weight_and_action_stays_until_it_is_reopened(scene: Scene):
+    _, incident_id = await opened(scene)
+    until = START + timedelta(days=3)
+    await ordered(scene, incident_id, Command.RATE, severity=Severity.CRITICAL)
+    await ordered(scene, incident_id, Command.PLAN, acts="shop", until=until, note="we pay the duties")
+    said = "select severity, action_owner, action_until from incident"
+    await scene.hears("NUMBER1", event("in_customs.duties_due", -0.5, problem="customs.documents_missing"))
+    await scene.passes(days=1)
+    assert tuple((await scene.row(said)).values()) == ("critical", "shop", until)
+    await ordered(scene, incident_id, Command.RATE, severity=None)
+    assert await scene.value("select severity from incident") != "critical"
+    await ordered(scene, incident_id, Command.RESOLVE, reason="cured_by_shop")
+    await ordered(scene, incident_id, Command.REOPEN)
+    row = await scene.row("select severity_by_staff, action_by_staff from incident")
+    assert tuple(row.values()) == (False, False)
 
 
 async def test_what_cannot_be_undone_stays(scene: Scene):
@@ -213,7 +265,7 @@ async def test_every_act_is_in_the_audit_without_its_words(scene: Scene):
     assert said == {
         "actor": "staff:7", "role": "agent", "shop_id": scene.shop.id, "action": "incident.start",
         "object": f"inc_{incident_id}", "request_id": "r1",
-        "detail": {"reason": None, "waiting_on": None, "into": None, "was": "open"},
+        "detail": dict.fromkeys(("reason", "waiting_on", "into", "owner", "severity", "acts")) | {"was": "open"},
     }  # fmt: skip
     async with scene.house.db.connection() as conn:
         assert (await audit.verify(conn)).broken_at is None

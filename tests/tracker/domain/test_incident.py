@@ -80,6 +80,7 @@ WHO_MAY = {
     for state, row in LIFE.items()
     for command in row
 } | {(state, Command.NOTE): WORKS for state in State}
+WHO_MAY |= {(state, command): WORKS for state in State if state.is_open for command in incidents.WITHIN}
 
 
 @pytest.mark.parametrize("state", list(State))
@@ -88,6 +89,25 @@ def test_who_may_do_what_is_this_table(state, role):
     """Agents work on what is open; what is over, or goes on elsewhere, comes back by those who lead."""
     at_hand = incidents.at_hand(state, ALLOWED[role])
     assert set(at_hand) == {command for command in Command if role in WHO_MAY.get((state, command), ())}
+
+
+@pytest.mark.parametrize(
+    ("its", "who", "is_anothers"), [(None, 3, False), (3, 3, False), (4, 3, True), (4, None, True), (None, None, False)]
+)
+def test_to_take_an_incident_from_somebody_is_known(its, who, is_anothers):
+    assert incidents.takes_over(incident(assignee_id=its), who) is is_anothers
+
+
+@pytest.mark.parametrize("state", [state for state in State if not state.is_open])
+def test_what_is_over_is_given_to_nobody_and_weighed_no_more(state):
+    held = incident(state=state)
+    for decided in (
+        lambda: incidents.assign(held, 3, at(1)),
+        lambda: incidents.rate(held, Severity.LOW, at(1)),
+        lambda: incidents.plan(held, "shop", None, at(1)),
+    ):
+        with pytest.raises(RuleRefused, match="it is over"):
+            decided()
 
 
 def test_an_undo_goes_back_to_all_that_was():

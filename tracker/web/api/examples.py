@@ -53,5 +53,8 @@ BODIES: Final[dict[type[msgspec.Struct], dict[str, Any]]] = {
     incidents.Remark: {"note": "Called them; they call back."},
     incidents.Wait: {"on": "carrier", "until": "2026-11-24T12:00:00+01:00", "note": "Enquiry 4711 is open."},
     incidents.Merger: {"into": "inc_2"},
+    incidents.Assignment: {"owner": "stf_12", "note": "You know the broker."},
+    incidents.Rating: {"severity": "high"},
+    incidents.Plan: {"owner": "shop", "until": "2026-11-24T12:00:00+01:00"},
     incidents.Resolution: {"reason": "reshipped", "note": "New parcel on its way."},
 }

@@ -15,6 +15,7 @@ from tracker.actions.deciding import House
 from tracker.actions.work_incident import Order, work
 from tracker.domain.errors import FieldsWrong, NotFound, Outdated, Wrong
 from tracker.domain.incident import Command, State
+from tracker.domain.severity import Severity
 from tracker.domain.staff import May
 from tracker.store import reading
 from tracker.store.views import IncidentStory, IncidentView
@@ -81,6 +82,28 @@ class Merger(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     note: Words | None = None
 
 
+class Assignment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whose it is from now on (`stf_12`; null: nobody's), and words for the timeline."""
+
+    owner: Annotated[str, Meta(pattern=r"^stf_[0-9]{1,18}$")] | None
+    note: Words | None = None
+
+
+class Rating(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How much it matters (null: as the rules weigh it), and words for the timeline."""
+
+    severity: Severity | None
+    note: Words | None = None
+
+
+class Plan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who acts, until when (a time with its offset), and words for the timeline."""
+
+    owner: Literal["none", "carrier", "shop", "recipient", "authority", "platform"]
+    until: Annotated[datetime, Meta(tz=True)] | None = None
+    note: Words | None = None
+
+
 class Resolution(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Why it is over, and words for the timeline."""
 
@@ -127,9 +150,7 @@ async def note(call: Call, body: Remark) -> Answer:
 
 async def wait(call: Call, body: Wait) -> Answer:
     """It waits for somebody else; they act by then, or it comes up again."""
-    if body.until is not None and body.until.year not in _YEARS:
-        raise FieldsWrong([Wrong("/until", f"a year from {_YEARS.start} to {_YEARS.stop - 1}")])
-    order = _order(call, Command.WAIT, waiting_on=body.on, until=body.until, note=body.note)
+    order = _order(call, Command.WAIT, waiting_on=body.on, until=_sensible(body.until), note=body.note)
     return await _work(call, body, order)
 
 
@@ -158,6 +179,30 @@ async def close(call: Call, body: Note) -> Answer:
 async def reopen(call: Call, body: Note) -> Answer:
     """It was not over."""
     return await _work(call, body, _order(call, Command.REOPEN, note=body.note))
+
+
+async def assign(call: Call, body: Assignment) -> Answer:
+    """It is somebody's from now on, who works in this shop."""
+    owner = number_of("stf", body.owner) if body.owner else None
+    return await _work(call, body, _order(call, Command.ASSIGN, owner=owner, note=body.note))
+
+
+async def rate(call: Call, body: Rating) -> Answer:
+    """People say how much it matters; no rule weighs it anew until it is reopened."""
+    return await _work(call, body, _order(call, Command.RATE, severity=body.severity, note=body.note))
+
+
+async def plan(call: Call, body: Plan) -> Answer:
+    """People say who acts, and by when; no finding changes that until it is reopened."""
+    order = _order(call, Command.PLAN, acts=body.owner, until=_sensible(body.until), note=body.note)
+    return await _work(call, body, order)
+
+
+def _sensible(until: datetime | None) -> datetime | None:
+    """A time in our days. Raises FieldsWrong."""
+    if until is not None and until.year not in _YEARS:
+        raise FieldsWrong([Wrong("/until", f"a year from {_YEARS.start} to {_YEARS.stop - 1}")])
+    return until
 
 
 async def undo(call: Call, body: Note) -> Answer:
@@ -206,5 +251,22 @@ def _command(handle: Callable[..., Awaitable[Answer]]) -> Endpoint:
 ENDPOINTS: Final[list[Endpoint]] = [
     endpoint("GET", "/incidents", Scope.READ, get_incidents),
     endpoint("GET", "/incidents/{id}", Scope.READ, get_incident),
-    *(_command(handle) for handle in (acknowledge, start, note, wait, stabilise, resolve, merge, close, reopen, undo)),
+    *(
+        _command(handle)
+        for handle in (
+            acknowledge,
+            start,
+            note,
+            wait,
+            stabilise,
+            resolve,
+            merge,
+            close,
+            reopen,
+            assign,
+            rate,
+            plan,
+            undo,
+        )
+    ),
 ]

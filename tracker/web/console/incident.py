@@ -13,8 +13,10 @@ from tracker.actions.audit import author
 from tracker.actions.work_incident import WAITS_ON, Order, work
 from tracker.domain.calendar import zone_of
 from tracker.domain.errors import FieldsWrong, NotAllowed, NotFound, Outdated, RuleRefused, Wrong
-from tracker.domain.incident import REASONS, UNDOABLE, Command, State, at_hand
-from tracker.domain.staff import ALLOWED
+from tracker.domain.incident import OWNERS, REASONS, UNDOABLE, Command, State, at_hand
+from tracker.domain.severity import Severity
+from tracker.domain.staff import ALLOWED, May
+from tracker.store import people as kept
 from tracker.store import way
 from tracker.store.way import Entry, IncidentFacts
 from tracker.web.api.given import number_of, prose
@@ -39,6 +41,9 @@ class Typed(msgspec.Struct, frozen=True, kw_only=True):
     on: str
     until: str
     into: str
+    owner: str
+    severity: str
+    acts: str
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -105,6 +110,9 @@ async def _typed(request: web.Request, command: Command) -> Typed:
         on=await form.text(request, "on"),
         until=await form.text(request, "until"),
         into=await form.text(request, "into"),
+        owner=await form.text(request, "owner"),
+        severity=await form.text(request, "severity"),
+        acts=await form.text(request, "acts"),
     )
 
 
@@ -125,6 +133,9 @@ async def _order(request: web.Request, typed: Typed) -> Order:
         waiting_on=typed.on or None,
         until=until,
         into=number_of("inc", typed.into),
+        owner=number_of("stf", typed.owner),
+        severity=Severity(typed.severity) if typed.severity in set(Severity) else None,
+        acts=typed.acts or None,
     )
 
 
@@ -153,6 +164,7 @@ async def _page(request: web.Request, refused: Refusal | None = None) -> web.Res
         if parcel is None:
             raise NotFound("no such incident")
         whole = await way.way(conn, parcel.id)
+        people = await kept.people(conn, frame.shop_id)
     held = next(one for one in whole.incidents if one.id == incident_id)
     entries = [one for one in whole.entries if one.incident_id == incident_id]
     others = [one for one in whole.incidents if one.is_open and one.id != incident_id]
@@ -164,6 +176,10 @@ async def _page(request: web.Request, refused: Refusal | None = None) -> web.Res
         "others": others,
         "reasons": sorted(REASONS),
         "waits_on": tuple(WAITS_ON),
+        "owners": OWNERS,
+        "severities": tuple(Severity),
+        "people": [one for one in people if May.WORK in ALLOWED[one.role] and one.disabled_at is None],
+        "is_taken": held.assignee_id not in (None, frame.person.staff_id) and not frame.person.may(May.OVERRULE),
         "seen": entries[-1].id if entries else 0,
         "meanwhile": _meanwhile(entries, refused),
         "refused": refused,

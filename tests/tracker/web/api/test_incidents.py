@@ -3,8 +3,12 @@ from typing import get_args
 import pytest
 
 from tests.tracker.web.door import Caller, Pusher, event
+from tracker.actions import people
+from tracker.actions.audit import AT_THE_MACHINE
 from tracker.domain.incident import CLOSING_REASONS
+from tracker.domain.staff import Role
 from tracker.web.api.incidents import ClosingReason
+from tracker.web.services import Services
 
 INCIDENTS = "/api/v1/incidents"
 HELD = event(milestone="in_customs", status_detail="documents_required", code="H1", text="Documents required")
@@ -23,7 +27,7 @@ async def test_an_incident_is_found_and_tells_its_story(held: str, shop: Caller)
     story = (await shop.get(f"{INCIDENTS}/inc_1")).body
 
     assert (listed["category"], listed["cause"], listed["state"]) == ("customs", "documents_missing", "open")
-    assert listed["action"].keys() == {"owner", "what", "until", "otherwise"}
+    assert listed["action"].keys() == {"owner", "what", "until", "otherwise", "by_staff"}
     assert [entry["kind"] for entry in story["timeline"]] == ["opened"]
     (finding,) = story["findings"]
     assert (finding["rule"], finding["withdrawn_at"]) == ("carrier_stated", None)
@@ -67,6 +71,31 @@ async def test_what_was_decided_on_an_older_version_is_refused_and_its_words_com
     for tag, status in ((first.headers["ETag"], 200), ("*", 200), ('W/"1"', 412), ('"x"', 412)):
         answer = await shop.post(f"{INCIDENTS}/inc_1/note", {"note": "Found."}, {"If-Match": tag})
         assert (tag, answer.status, answer.body.get("note")) == (tag, status, "Found." if status == 412 else None)
+
+
+async def test_an_incident_is_assigned_rated_and_planned(held: str, shop: Caller, services: Services):
+    await people.invite(services.house, "north", "ana@north.example", "Ana", Role.AGENT, AT_THE_MACHINE)
+    async with services.house.db.connection() as conn:
+        ana = f"stf_{await conn.fetchval('select max(id) from staff')}"
+    given = (
+        ("assign", {"owner": ana, "note": "for you"}, "owner", ana),
+        ("assign", {"owner": None}, "owner", None),
+        ("rate", {"severity": "low"}, "severity", "low"),
+        ("plan", {"owner": "shop", "until": "2026-03-09T12:00:00Z"}, "action_by", None),
+    )
+    for command, body, name, value in given:
+        answer = await shop.post(f"{INCIDENTS}/inc_1/{command}", body)
+        assert answer.status == 200, answer
+        assert answer.body.get(name) == value
+    story = (await shop.get(f"{INCIDENTS}/inc_1")).body
+    assert (story["severity_by_staff"], story["action"]["by_staff"]) == (True, True)
+    assert (story["action"]["owner"], story["action"]["until"]) == ("shop", "2026-03-09T12:00:00Z")
+    for command, body, pointer in (
+        ("assign", {}, "/owner"), ("assign", {"owner": "stf_999"}, "/owner"), ("rate", {"severity": "huge"}, "/severity"),
+        ("plan", {"owner": "weather"}, "/owner"), ("plan", {"owner": "shop", "until": "0001-01-01T00:00:00+23:59"}, "/until"),
+    ):  # fmt: skip
+        wrong = await shop.post(f"{INCIDENTS}/inc_1/{command}", body)
+        assert (wrong.status, wrong.body["errors"][0]["pointer"]) == (422, pointer)
 
 
 async def test_a_slip_is_undone(held: str, shop: Caller):

@@ -91,7 +91,10 @@ async def test_an_incident_is_worked_from_open_to_closed_by_its_buttons(enter: E
 async def test_the_buttons_are_those_that_state_and_role_allow(enter: Enter):
     viewer, agent, lead = await enter("Vic", Role.VIEWER), await enter("Ana"), await enter("Lea", Role.SUPERVISOR)
     assert viewer.commands == set()
-    assert agent.commands == lead.commands == {"acknowledge", "start", "resolve", "note"}  # there is none to merge with
+    within = {"assign", "rate", "plan", "note"}
+    assert (
+        agent.commands == lead.commands == {"acknowledge", "start", "resolve"} | within
+    )  # there is none to merge with
     assert await viewer.sends("start") == 403
     await agent.sends("resolve", reason="refunded")
     assert agent.commands == {"close", "reopen", "note"}
@@ -130,6 +133,30 @@ async def test_words_for_what_is_not_possible_any_more_move_into_the_note(enter:
     assert re.search(r'<textarea id="note_note"[^>]*>They look for it.</textarea>', ben.page)
     assert await ben.sends("note", note="They look for it.") == 303
     assert "They look for it." in ben.text
+
+
+async def test_it_is_taken_by_one_and_taken_over_by_who_leads(enter: Enter):
+    ana, ben, lead = await enter("Ana"), await enter("Ben"), await enter("Lea", Role.SUPERVISOR)
+    mine = re.search(r'name="owner" value="(stf_\d+)"', ana.page)
+    assert mine is not None
+    assert await ana.sends("assign", owner=mine[1]) == 303
+    assert "Whose it is Ana" in ana.text
+    await ben.look()
+    assert "assign" not in ben.commands
+    assert await ben.sends("assign", owner=mine[1]) == 403
+    await lead.look()
+    assert "Take it" in lead.text
+    assert await lead.sends("assign", owner="") == 303
+    assert "Whose it is nobody's yet" in lead.text
+
+
+async def test_people_set_weight_and_action(enter: Enter):
+    ana = await enter("Ana")
+    await ana.sends("rate", severity="low")
+    assert await ana.sends("plan", acts="shop", until="2026-03-09T12:00") == 303
+    assert "Severity set by people" in ana.text
+    assert "Shop: " in ana.text
+    assert await ana.sends("plan", acts="weather") == 409
 
 
 async def test_a_slip_is_taken_back_from_the_toast(enter: Enter):
