@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +17,60 @@ from babel.messages.pofile import read_po
 FOLDER = Path(__file__).parent / "locales"
 LAST_RESORT = "en"
 
+_WORD = re.compile(r"[^\W\d_]+")
+_SMALL = frozenset(  # words inside names of places, in Spanish, French, German, Portuguese and Italian
+    [
+        "A",
+        "À",
+        "AL",
+        "ALLA",
+        "AM",
+        "AN",
+        "AU",
+        "AUX",
+        "BEI",
+        "D",
+        "DA",
+        "DAS",
+        "DE",
+        "DEI",
+        "DEL",
+        "DELLA",
+        "DELLE",
+        "DELLO",
+        "DER",
+        "DES",
+        "DI",
+        "DO",
+        "DOS",
+        "DU",
+        "E",
+        "EL",
+        "EM",
+        "EN",
+        "ET",
+        "IM",
+        "IN",
+        "L",
+        "LA",
+        "LAS",
+        "LE",
+        "LES",
+        "LEZ",
+        "LOS",
+        "OB",
+        "SOUS",
+        "SUR",
+        "UND",
+        "VOM",
+        "VON",
+        "VOR",
+        "Y",
+        "ZU",
+        "ZUM",
+        "ZUR",
+    ]
+)
 _KEPT = "\u200c\u200d"  # joiners: invisible, but letters of some scripts need them
 _BREAKS = {"Cc", "Zl", "Zp"}
 _INVISIBLE = {"Cf", "Cs", "Co", "Cn"}  # among them the marks that turn the direction of text
@@ -56,7 +111,7 @@ class Speech:
         return self.say("moment", {"day": self.day(moment, zone), "hour": self._date("pattern.hour", moment, zone)})
 
     def place(self, city: str, country: str | None) -> str:
-        city = city.title() if city.isupper() else city
+        city = place_name(city)
         name = self.locale.territories.get(country or "")
         return self.say("place", {"city": city, "country": name}) if name else city
 
@@ -76,6 +131,13 @@ def speech(language: str, fallback: str) -> Speech:
 def available() -> frozenset[str]:
     """The languages that have a catalogue, found by walking the folder."""
     return frozenset(file.parent.parent.name.replace("_", "-") for file in FOLDER.glob("*/LC_MESSAGES/messages.po"))
+
+
+def place_name(city: str) -> str:
+    """Carriers shout; a name in capitals alone is written as names are: "Santa Cruz de Tenerife", "Aix-en-Provence"."""
+    if not city.isupper():
+        return city
+    return _WORD.sub(lambda word: word[0].lower() if word.start() and word[0] in _SMALL else word[0].title(), city)
 
 
 def clean(text: str, cap: int) -> str:

@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from notifications import sms_text
 from notifications.contract import Facts, Kind
-from notifications.languages import Unsayable, available, speech
+from notifications.languages import Unsayable, available, place_name, speech
 from notifications.letter import Letter, Writer, entries
 from notifications.render import LAYOUTS, Thread, email, sms
 from tests.notifications.occasions import (
@@ -340,3 +340,20 @@ def test_a_solution_says_of_the_date_what_can_be_said_where_one_was_promised(owe
     said = "\n".join(written(Writer(occasion(Kind.INCIDENT_RESOLVED, told, "en")).letter()))
 
     assert ("reliable delivery date yet" in said) is owed
+
+
+@pytest.mark.parametrize(
+    ("shouted", "written_as"),
+    [
+        ("SANTA CRUZ DE TENERIFE", "Santa Cruz de Tenerife"),
+        ("LAS PALMAS DE GRAN CANARIA", "Las Palmas de Gran Canaria"),
+        ("A CORUÑA", "A Coruña"),
+        ("AIX-EN-PROVENCE", "Aix-en-Provence"),
+        ("FRANKFURT AM MAIN", "Frankfurt am Main"),
+        ("VILA NOVA DE GAIA", "Vila Nova de Gaia"),
+        ("L'HOSPITALET", "L'Hospitalet"),
+        ("Palma De Mallorca", "Palma De Mallorca"),  # as it was written
+    ],
+)
+def test_places_that_carriers_shout_are_written_as_names(shouted: str, written_as: str) -> None:
+    assert place_name(shouted) == written_as

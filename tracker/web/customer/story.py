@@ -13,7 +13,7 @@ import msgspec
 
 from carriers.vocabulary import Category, Milestone
 from notifications.contract import Facts, Kind, Recipient, Sender
-from notifications.languages import Unsayable, clean
+from notifications.languages import Unsayable, clean, place_name
 from notifications.letter import Writer
 from notifications.policy import zone_of
 from notifications.wording import Occasion, is_late
@@ -326,5 +326,4 @@ def _local(step: Step) -> datetime | None:
 
 def _city(city: str | None) -> str:
     """Carriers shout; letters of one case are written as a name is."""
-    text = clean(city or "", _LONGEST_CITY)
-    return text.title() if text.isupper() else text
+    return place_name(clean(city or "", _LONGEST_CITY))
