@@ -53,6 +53,11 @@ class Time:
         """Weekday and date in words: "Sunday, 22 November"."""
         return self._formed("day", moment, zone)
 
+    def past_day(self, moment: datetime, zone: str, now: datetime) -> str:
+        """As `day`, with its year where that is not this one."""
+        years = {one.astimezone(ZoneInfo(zone)).year for one in (moment, now)}
+        return self._formed("day" if len(years) == 1 else "day_of_year", moment, zone)
+
     def short_day(self, moment: datetime, zone: str) -> str:
         """ "Sun 22 Nov"."""
         return self._formed("short_day", moment, zone)

@@ -92,8 +92,8 @@ def tell(
         can_do=_can_do(linked, carrier, trouble if title else None, writer, spoken),
         next_word=_next_word(trouble, writer) if title else None,
         progress=tuple(_progress(linked, steps)),
-        history=tuple(_history(linked, steps, spoken)),
-        delivered=_delivered(linked, steps, spoken),
+        history=tuple(_history(linked, steps, spoken, now)),
+        delivered=_delivered(linked, steps, spoken, now),
     )
 
 
@@ -276,16 +276,15 @@ def _here(linked: Linked, way: Sequence[str]) -> int:
     return way.index(milestone.value) if milestone.value in way else 1
 
 
-def _history(linked: Linked, steps: Sequence[Step], spoken: Language) -> list[Happened]:
+def _history(linked: Linked, steps: Sequence[Step], spoken: Language, now: datetime) -> list[Happened]:
     """Newest first; of an event that was corrected its last version, and nothing said twice in a row."""
     told: list[Happened] = []
     known: set[str] = set()
-    time = Time(spoken)
     for step in steps:
         if step.key in known:
             continue
         known.add(step.key)
-        line = _line(linked, step, time, spoken)
+        line = _line(linked, step, spoken, now)
         if told and (told[-1].words, told[-1].city, told[-1].day) == (line.words, line.city, line.day):
             told[-1] = line  # the first of several scans alike is when it happened
         else:
@@ -293,27 +292,27 @@ def _history(linked: Linked, steps: Sequence[Step], spoken: Language) -> list[Ha
     return told
 
 
-def _delivered(linked: Linked, steps: Sequence[Step], spoken: Language) -> Happened | None:
+def _delivered(linked: Linked, steps: Sequence[Step], spoken: Language, now: datetime) -> Happened | None:
     """When it was delivered, as its line in the history has it: each scan in the time of its own place."""
     if linked.milestone is not _M.DELIVERED or linked.belief.delivered_at is None:
         return None
     scan = next(
         (one for one in steps if one.occurred_at == linked.belief.delivered_at and one.milestone == _M.DELIVERED), None
     )
-    return _line(linked, scan, Time(spoken), spoken) if scan is not None else None
+    return _line(linked, scan, spoken, now) if scan is not None else None
 
 
-def _line(linked: Linked, step: Step, time: Time, spoken: Language) -> Happened:
+def _line(linked: Linked, step: Step, spoken: Language, now: datetime) -> Happened:
+    time = Time(spoken)
     detail = "damage" if step.category == Category.DAMAGE else step.status_detail
     words, city = words_for(step.milestone, detail, spoken), _city(step.city)
     local = _local(step)
     if local is not None:
-        return Happened(time.day(local, "UTC"), time.hour(local, "UTC"), step.occurred_at, words, city)
+        return Happened(time.past_day(local, "UTC", now), time.hour(local, "UTC"), step.occurred_at, words, city)
     if step.occurred_at is None:
         return Happened("", "", None, words, city)
-    return Happened(
-        time.day(step.occurred_at, linked.zone), time.hour(step.occurred_at, linked.zone), step.occurred_at, words, city
-    )
+    at, zone = step.occurred_at, linked.zone
+    return Happened(time.past_day(at, zone, now), time.hour(at, zone), at, words, city)
 
 
 def _local(step: Step) -> datetime | None:

@@ -222,3 +222,11 @@ def test_a_parcel_that_is_gone_is_no_success_until_it_is_made_good_and_then_says
 def test_a_scan_that_states_damage_says_so():
     told = tell(linked(), steps=[step("in_transit", "held_by_carrier", category="damage")], code="en")
     assert told.history[0].words == "Your parcel was damaged on its way"
+
+
+@pytest.mark.parametrize(("code", "last_year"), [("es", "31 de diciembre de 2025"), ("en", "31 December 2025")])
+def test_a_day_of_another_year_says_which(code, last_year):
+    old = datetime(2025, 12, 31, 12, tzinfo=UTC)
+    this, other = tell(linked(), steps=[step("in_transit"), step("accepted", occurred_at=old)], code=code).history
+    assert last_year in other.day
+    assert "2026" not in this.day
