@@ -6,19 +6,15 @@ import asyncio
 import logging
 import os
 import signal
-import tempfile
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
-import asyncpg
 import msgspec
 from aiohttp import web
-from asyncpg.exceptions import ClientConfigurationError
 
 from carriers import registry
 from carriers.http import open_session
@@ -27,9 +23,8 @@ from notifications.channels.email import Email, Relay
 from notifications.contract import Channel, Sender
 from notifications.delivery import Delivery
 from notifications.policy import Rules
-from sql import migrate
 from sql.connection import Connection
-from tracker import metrics, reach
+from tracker import keys, metrics, reach
 from tracker.actions import accounts, data_key, intake
 from tracker.actions.data_key import OtherMasterKey
 from tracker.actions.deciding import House
@@ -38,7 +33,7 @@ from tracker.actions.group_commit import GroupCommit
 from tracker.actions.intake import Observation, Taken
 from tracker.actions.poll import Rounds
 from tracker.actions.trial import Trials
-from tracker.clock import Chance, Clock, token_bytes
+from tracker.clock import Chance, Clock
 from tracker.domain.errors import NotFound
 from tracker.domain.starvation import Alarm
 from tracker.jobs.housekeeping import keep_house
@@ -48,18 +43,15 @@ from tracker.jobs.watch import EVERY, watch
 from tracker.lines import COMMON, Lines
 from tracker.settings import Settings, SettingsWrong, ShopSettings, TwilioSettings
 from tracker.store import shops
-from tracker.store.binaries import EmbeddedPostgresError
 from tracker.store.calendars import Calendars
 from tracker.store.db import AWAY, Database
-from tracker.store.embedded import EmbeddedPostgres, attach_dsn
-from tracker.vault import MasterKey, Vault
+from tracker.vault import Vault
 from tracker.web.app import make_app
 from tracker.web.services import Services
 
 _log = logging.getLogger(__name__)
 _ROUNDS_AT_ONCE: Final = 10  # so that a carrier that is slow keeps no other one waiting
 INTAKE_LANES: Final = 2  # batches of pushes and polls that may be under way at once
-_RESTART_PAUSE: Final = 5.0  # seconds
 # Seconds to finish in when asked to stop; with the drain less than the 30 that orchestrators wait before they kill.
 _FINISH_WORK: Final = 15.0
 _FINISH_REQUESTS: Final = 10.0
@@ -171,157 +163,20 @@ class Runtime(msgspec.Struct, frozen=True):
         return Ticker(jobs | sending)
 
 
-@asynccontextmanager
-async def database_url(settings: Settings) -> AsyncIterator[str]:
-    """The database to use: the configured one, else an embedded PostgreSQL that lives as long as this block."""
-    if settings.database_url is not None:
-        yield settings.database_url
-        return
-    async with EmbeddedPostgres(settings.data_directory / "postgres") as server:
-        watch = asyncio.create_task(_keep_running(server))
-        try:
-            yield server.dsn
-        finally:
-            watch.cancel()
-            await asyncio.gather(watch, return_exceptions=True)
-
-
-async def _keep_running(server: EmbeddedPostgres) -> None:
-    """Bring the server back whenever it dies, also where the first attempts fail (a full disk that is cleared)."""
-    while True:
-        try:
-            await server.supervise()
-        except EmbeddedPostgresError:
-            _log.exception("the embedded PostgreSQL died and cannot be started; it is tried again")
-            await asyncio.sleep(_RESTART_PAUSE)
-        else:
-            return
-
-
-def running_database_url(settings: Settings) -> str | None:
-    """For commands beside a running service: the configured database, else the embedded one that it runs."""
-    return settings.database_url or attach_dsn(settings.data_directory / "postgres")
-
-
-async def open_vault(settings: Settings, db: Database) -> Vault:
-    """The vault over the database's data key. Raises SettingsWrong where the master key does not open it."""
-    async with db.connection() as conn:
-        try:
-            return await data_key.open_vault(conn, master_key(settings))
-        except OtherMasterKey as other:
-            raise SettingsWrong([wrong_key(settings, other)]) from other
-
-
-def wrong_key(settings: Settings, other: OtherMasterKey) -> str:
-    """Which setting holds a key that does not open this database, and what to do."""
-    name = "secret_key" if settings.secret_key is not None else str(_key_file(settings))
-    return (
-        f"{name}: not the key of this database: {other}. Give the key that was in use before; to replace it by another"
-        " one: `tracker secrets rewrap`"
-    )
-
-
-def master_key(settings: Settings) -> MasterKey:
-    """The secret key. With an embedded database it is made at the first start and kept beside the data."""
-    if settings.secret_key is None and not _key_file(settings).is_file():
-        _make_key(_key_file(settings))
-    known = known_master_key(settings)
-    assert known is not None
-    return known
-
-
-def known_master_key(settings: Settings) -> MasterKey | None:
-    """The secret key, None where none is given and none was made yet. Raises SettingsWrong for a file that is damaged."""
-    if settings.secret_key is not None:
-        return MasterKey(settings.secret_key.encode())
-    path = _key_file(settings)
-    if not path.is_file():
-        return None
-    try:
-        return MasterKey(path.read_text(encoding="ascii").strip().encode())
-    except ValueError as damaged:
-        raise SettingsWrong([f"{path}: {damaged}"]) from damaged
-
-
-def _key_file(settings: Settings) -> Path:
-    return settings.data_directory / "secret_key"
-
-
-def _make_key(path: Path) -> None:
-    """Written aside and linked into place: a key is whole or not there, and the first of two that are made stays."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, aside = tempfile.mkstemp(dir=path.parent, prefix="secret_key.")  # readable by us alone
-    try:
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(token_bytes(32).hex())
-            file.flush()
-            os.fsync(descriptor)
-        with suppress(FileExistsError):
-            os.link(aside, path)
-    finally:
-        Path(aside).unlink()
-
-
 async def with_console(settings: Settings, db: Database) -> Settings:
     """The settings with what is kept in the console below them. Raises SettingsWrong, NotFound before the first start."""
-    master = known_master_key(settings)
+    master = keys.known_master_key(settings)
     async with db.connection() as conn:
         try:
             vault = await data_key.find_vault(conn, master) if master else None
         except OtherMasterKey as other:
-            raise SettingsWrong([wrong_key(settings, other)]) from other
+            raise SettingsWrong([keys.wrong_key(settings, other)]) from other
         if vault is None:
             raise NotFound("nothing is kept yet")
         shop_id = await shops.find(conn, settings.shop.code)
         kept = await accounts.load(conn, vault, shop_id)
         shop = msgspec.convert({"code": settings.shop.code, **await shops.details(conn, shop_id)}, ShopSettings)
     return msgspec.structs.replace(accounts.merged(settings, kept), shop=shop)
-
-
-class DatabaseAway(Exception):
-    """The database cannot be used now; the message says where it was looked for, why not, and what to do."""
-
-
-async def connect(url: str, patience: float = 30.0) -> asyncpg.Connection:
-    """One connection, waited for `patience` seconds. Raises DatabaseAway, SettingsWrong."""
-    try:
-        return await asyncpg.connect(url, timeout=patience)
-    except ClientConfigurationError as mistake:
-        raise SettingsWrong([f"database_url (TRACKER_DATABASE_URL) cannot be used: {mistake}"]) from mistake
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as away:
-        parts = urlsplit(url)
-        reason = str(away) or f"no answer within {patience:g} seconds"
-        raise DatabaseAway(
-            f"the database {parts.path.lstrip('/')} on {parts.netloc.rpartition('@')[2] or 'this machine'} cannot be"
-            f" used: {reason}. Start it, or correct database_url (TRACKER_DATABASE_URL); `tracker doctor` looks again"
-        ) from away
-
-
-async def bring_up_to_date(settings: Settings, url: str) -> list[str]:
-    """Migrate as the owner, and let the application role in. Returns the migrations applied. Raises DatabaseAway."""
-    connection = await connect(settings.database_owner_url or url)
-    try:
-        applied = await migrate.migrate(connection, settings.database_schema)
-        role = urlsplit(url).username
-        if settings.database_owner_url is not None and role is not None:
-            await migrate.grant(connection, settings.database_schema, unquote(role))
-        return applied
-    finally:
-        await connection.close()
-
-
-async def refuse_outdated(settings: Settings, url: str) -> None:
-    """For commands that only use the database. Raises MigrationError where it is not up to date, and says what to do."""
-    connection = await connect(url)
-    try:
-        waiting = await migrate.pending(connection, settings.database_schema)
-    finally:
-        await connection.close()
-    if waiting:
-        schema = settings.database_schema
-        raise migrate.MigrationError(
-            f"the database is behind this release: schema {schema} lacks {', '.join(waiting)}; run `tracker migrate`"
-        )
 
 
 @asynccontextmanager
@@ -332,7 +187,7 @@ async def open_runtime(
     async with AsyncExitStack() as stack:
         db = await stack.enter_async_context(await Database.open(url, settings.database_schema, max_size=connections))
         adapters = registry.adapters()
-        vault = await open_vault(settings, db)
+        vault = await keys.open_vault(settings, db)
         async with db.transaction() as conn:
             shop_id = await shops.ensure(conn, settings.shop, settings.shop_given, clock.now())
             given = accounts.merged(settings, await accounts.load(conn, vault, shop_id))

@@ -19,7 +19,7 @@ from asyncpg.exceptions import ClientConfigurationError
 from carriers import registry
 from carriers.contract import Answer
 from sql.migrate import MigrationError
-from tracker import arguments, bootstrap, commands, demonstration, logs, setting_up
+from tracker import arguments, bootstrap, commands, demonstration, logs, premises, setting_up
 from tracker.actions.decode import decode
 from tracker.domain.errors import FieldsWrong, NotFound, RuleRefused
 from tracker.listening import AddressUnusable
@@ -65,7 +65,7 @@ def _run(command: Command, settings: Settings, given: argparse.Namespace) -> int
         MigrationError,
         EmbeddedPostgresError,
         AddressUnusable,
-        bootstrap.DatabaseAway,
+        premises.DatabaseAway,
     ) as refusal:
         return _ended(1, refusal)
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as away:

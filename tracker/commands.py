@@ -14,7 +14,7 @@ import msgspec
 from carriers.sandbox import server
 from carriers.sandbox.world import World
 from sql.migrate import MigrationError
-from tracker import bootstrap, listening
+from tracker import bootstrap, keys, listening, premises
 from tracker.actions import access, audit, data_key, people, set_up
 from tracker.actions.audit import AT_THE_MACHINE
 from tracker.actions.data_key import OtherMasterKey
@@ -48,8 +48,8 @@ async def serve(settings: Settings, given: argparse.Namespace) -> int:
     if given.role in ("all", "web"):
         listening.refuse_unusable(settings.host, settings.port, ELSEWHERE)
     async with AsyncExitStack() as stack:
-        url = await stack.enter_async_context(bootstrap.database_url(settings))
-        await bootstrap.bring_up_to_date(settings, url)
+        url = await stack.enter_async_context(premises.database_url(settings))
+        await premises.bring_up_to_date(settings, url)
         clock = RealClock()
         runtime = await stack.enter_async_context(bootstrap.open_runtime(settings, url, clock, Chance()))
         if given.role in ("all", "web"):
@@ -92,7 +92,7 @@ async def _how_to_get_in(house: House, settings: Settings) -> str:
 async def migrate(settings: Settings, _given: argparse.Namespace) -> int:
     """Bring the schema up to date."""
     async with any_database(settings) as url:
-        applied = await bootstrap.bring_up_to_date(settings, url)
+        applied = await premises.bring_up_to_date(settings, url)
         async with await Database.open(url, settings.database_schema, max_size=1) as db, db.transaction() as conn:
             await shops.ensure(conn, settings.shop, settings.shop_given, RealClock().now())
     say("\n".join(applied) if applied else "the schema is up to date")
@@ -234,7 +234,7 @@ async def _database(settings: Settings) -> AsyncIterator[Database]:
             f"there is no database in {folder} yet: `tracker migrate` makes it, as does `tracker serve`"
         )
     async with any_database(settings) as url:
-        await bootstrap.refuse_outdated(settings, url)
+        await premises.refuse_outdated(settings, url)
         async with await Database.open(url, settings.database_schema, max_size=2) as db:
             yield db
 
@@ -242,11 +242,11 @@ async def _database(settings: Settings) -> AsyncIterator[Database]:
 @asynccontextmanager
 async def any_database(settings: Settings) -> AsyncIterator[str]:
     """The running service's database, else the embedded one started for as long as this block lasts."""
-    url = bootstrap.running_database_url(settings)
+    url = premises.running_database_url(settings)
     if url is not None:
         yield url
         return
-    async with bootstrap.database_url(settings) as started:
+    async with premises.database_url(settings) as started:
         yield started
 
 
@@ -267,7 +267,7 @@ async def _house(settings: Settings) -> AsyncIterator[House]:
             chance=Chance(),
             cards={},
             calendars=Calendars(),
-            vault=await bootstrap.open_vault(settings, db),
+            vault=await keys.open_vault(settings, db),
         )
 
 

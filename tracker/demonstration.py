@@ -18,7 +18,7 @@ from typing import Any
 import aiohttp
 import msgspec
 
-from tracker import bootstrap, listening
+from tracker import bootstrap, listening, premises
 from tracker.actions import access, people
 from tracker.actions.audit import AT_THE_MACHINE
 from tracker.bootstrap import Runtime
@@ -131,8 +131,8 @@ async def _performance(settings: Settings, clock: Clock, given: argparse.Namespa
     async with AsyncExitStack() as stack:
         at_hand = _at_hand(settings, stack.enter_context(throwaway.data_directory()), given.port)
         set_up = await stack.enter_async_context(stage.staged(at_hand, clock, given.seed, faults=True))
-        url = await stack.enter_async_context(bootstrap.database_url(set_up.settings))
-        await bootstrap.bring_up_to_date(set_up.settings, url)
+        url = await stack.enter_async_context(premises.database_url(set_up.settings))
+        await premises.bring_up_to_date(set_up.settings, url)
         runtime = await stack.enter_async_context(
             bootstrap.open_runtime(set_up.settings, url, clock, Chance(_number_of(given.seed)))
         )

@@ -17,7 +17,7 @@ import msgspec
 from carriers import registry
 from sql import migrate
 from sql.connection import Connection
-from tracker import bootstrap, listening, plausible
+from tracker import bootstrap, keys, listening, plausible, premises
 from tracker.actions import access, data_key
 from tracker.actions.data_key import OtherMasterKey
 from tracker.domain.errors import NotFound
@@ -54,7 +54,7 @@ async def examine(settings: Settings) -> list[Check]:
 
 async def _with_console(settings: Settings) -> Settings:
     """The settings with what is kept in the console; as they are where that cannot be read, which a check will tell."""
-    url = bootstrap.running_database_url(settings)
+    url = premises.running_database_url(settings)
     if url is None:
         return settings
     try:
@@ -65,13 +65,13 @@ async def _with_console(settings: Settings) -> Settings:
 
 
 async def _database(settings: Settings) -> AsyncIterator[Check]:
-    url = bootstrap.running_database_url(settings)
+    url = premises.running_database_url(settings)
     if url is None:
         yield _embedded(settings.data_directory)
         return
     try:
-        connection = await bootstrap.connect(url, _PATIENCE)
-    except (bootstrap.DatabaseAway, SettingsWrong) as away:
+        connection = await premises.connect(url, _PATIENCE)
+    except (premises.DatabaseAway, SettingsWrong) as away:
         yield Check("wrong", "database", str(away))
         return
     try:
@@ -140,14 +140,14 @@ async def _is_ours(settings: Settings) -> bool:
 async def _secret_key(conn: Connection, settings: Settings) -> Check:
     """Whether the key that is given opens this database; nothing is made here."""
     try:
-        master = bootstrap.known_master_key(settings)
+        master = keys.known_master_key(settings)
         if master is None:
             return Check("missing", "secret key", "none yet; the first start makes it")
         vault = await data_key.find_vault(conn, master)
     except SettingsWrong as damaged:
         return Check("wrong", "secret key", str(damaged))
     except OtherMasterKey as other:
-        return Check("wrong", "secret key", bootstrap.wrong_key(settings, other))
+        return Check("wrong", "secret key", keys.wrong_key(settings, other))
     return Check("ok", "secret key", "opens this database" if vault else "the first start makes the data key with it")
 
 

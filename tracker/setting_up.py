@@ -9,7 +9,7 @@ from getpass import getpass
 from pathlib import Path
 from typing import Any, Final
 
-from tracker import bootstrap
+from tracker import bootstrap, premises
 from tracker.actions import accounts, set_up
 from tracker.actions.accounts import MAIL, SMS, Field, Key, Kind
 from tracker.actions.audit import AT_THE_MACHINE
@@ -71,7 +71,7 @@ async def setup(settings: Settings, given: argparse.Namespace) -> int:
     """Ask what the set-up in the browser asks; it may be run again at any time."""
     answers = Answers(_read(given.answers), asking=not given.yes)
     async with any_database(settings) as url:
-        await bootstrap.bring_up_to_date(settings, url)
+        await premises.bring_up_to_date(settings, url)
         async with bootstrap.open_runtime(settings, url, RealClock(), Chance(), connections=4) as runtime:
             await _shop(runtime, answers)
             reader = await _first_admin(runtime, answers)

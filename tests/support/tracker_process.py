@@ -15,7 +15,7 @@ import asyncpg
 from sql.connection import Connection
 from tests.support.eventually import eventually
 from tests.support.ports import free_port
-from tracker import bootstrap
+from tracker import bootstrap, keys
 from tracker.actions import data_key
 from tracker.settings import load
 from tracker.store import embedded_files
@@ -126,7 +126,7 @@ class TrackerProcess:
 
     async def vault(self, conn: Connection) -> Vault:
         settings = load(bootstrap.carrier_settings(), environment={}, file=self._config)
-        return await data_key.open_vault(conn, bootstrap.master_key(settings))
+        return await data_key.open_vault(conn, keys.master_key(settings))
 
     def postgres_processes(self) -> list[int]:
         """Every process of its embedded server that lives."""
