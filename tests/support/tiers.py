@@ -31,11 +31,11 @@ class Tier:
 
 
 TIERS = (
-    Tier("pure", 60, "no database", (*MIRRORS, "tests/architecture", "tests/setup"), ("-m", "not database")),
-    Tier("database", 120, "store, actions and web on a real PostgreSQL", (*MIRRORS, "tests/setup"), ("-m", "database")),
+    Tier("pure", 90, "no database", (*MIRRORS, "tests/architecture", "tests/setup"), ("-m", "not database")),
+    Tier("database", 420, "store, actions and web on a real PostgreSQL", (*MIRRORS, "tests/setup"), ("-m", "database")),
     Tier(SYSTEM, 120, "what leans on PostgreSQL, on the system's", ON_BOTH, ("-m", "database", "--postgres=system")),
     Tier("stories", 180, "payload in, mail in the sink", ("tests/stories",)),
-    Tier("browser", 120, "pages as people see them", ("tests/browser",)),
+    Tier("browser", 240, "pages as people see them", ("tests/browser",)),
     Tier("faults", 240, "killed, cut off, out of step", ("tests/faults",)),
 )
 

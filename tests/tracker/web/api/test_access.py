@@ -13,6 +13,9 @@ BODIES = {
     "wait": {"on": "carrier"},
     "resolve": {"reason": "refunded"},
     "settle": {"settled_as": "refunded"},
+    "assign": {"owner": None},
+    "rate": {"severity": "high"},
+    "plan": {"owner": "carrier"},
 }
 READABLE = {
     "shipments": "shp_1",
