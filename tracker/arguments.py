@@ -221,6 +221,12 @@ def _add_partners(verbs: Any) -> None:
     may = create.add_mutually_exclusive_group()
     may.add_argument("--read-only", action="store_true", help="may look, and change nothing")
     may.add_argument("--with-keys", action="store_true", help="may also make, replace and end keys")
+    listing = _command(keys, "list", "a shop's keys", "Lists a shop's keys with what they may do; of none the secret.")
+    listing.add_argument("--shop", type=_name, default="default", help=_SHOP)
+    listing.add_argument("--json", action="store_true", help=_JSON)
+    revoke = _command(keys, "revoke", "end a key at once", "Ends a key, such as one that has become known to others.")
+    revoke.add_argument("key", type=_name, help="its id as `keys list` prints it, such as key_3")
+    revoke.add_argument("--shop", type=_name, default="default", help=_SHOP)
     partners = _group(verbs, "partners", "who pushes to us", "Carriers and partners that push updates of parcels.")
     add = _command(
         partners,

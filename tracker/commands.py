@@ -167,6 +167,32 @@ async def keys_create(settings: Settings, given: argparse.Namespace) -> int:
     return 0
 
 
+async def keys_list(settings: Settings, given: argparse.Namespace) -> int:
+    """A shop's keys, and what became of them."""
+    async with _database(settings) as db, db.connection() as conn:
+        known = await access.list_keys(conn, await shops.find(conn, given.shop))
+    if given.json:
+        print(json.dumps([{**msgspec.to_builtins(one), "id": f"key_{one.id}"} for one in known], indent=2))
+    for one in known if not given.json else ():
+        ended = f"  ended {one.revoked_at:%Y-%m-%d %H:%M} UTC" if one.revoked_at else ""
+        used = f"used {one.last_used_at:%Y-%m-%d %H:%M} UTC" if one.last_used_at else "never used"
+        print(f"key_{one.id}  trk_live_{one.name}_...  {one.label}  {' '.join(one.scopes)}  {used}{ended}")
+    return 0
+
+
+async def keys_revoke(settings: Settings, given: argparse.Namespace) -> int:
+    """End a key at once."""
+    number = given.key.removeprefix("key_")
+    if not (number.isascii() and number.isdecimal() and len(number) <= 18):
+        raise UsedWrongly(f"{given.key}: a key's id looks like key_3; `tracker keys list` prints it")
+    async with _house(settings) as house:
+        async with house.db.connection() as conn:
+            shop_id = await shops.find(conn, given.shop)
+        await access.revoke_key(house, shop_id, AT_THE_MACHINE, int(number))
+    say("It is accepted no more.")
+    return 0
+
+
 async def partners_add(settings: Settings, given: argparse.Namespace) -> int:
     """A new partner with its push URL and signing secret."""
     async with _house(settings) as house, house.db.transaction() as conn:

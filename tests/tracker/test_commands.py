@@ -1,5 +1,6 @@
 """Commands beside a service: they use its database, and leave it to `migrate` to change it."""
 
+import json
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,12 @@ USING = {
     "resume-sending": "messages go out",
     "shadow on": "none is sent",
     "keys create": "trk_live_",
+    "keys list": "key_1  trk_live_",
+    "keys revoke key_1": "accepted no more",
     "partners add Carrier": "whsec_",
     "staff add ana@example.com Ana --role admin": "/console/join/",
     "link": "/console/enter/",
-    "audit verify": "whole: 2 rows",
+    "audit verify": "whole: 3 rows",
 }
 
 
@@ -101,6 +104,18 @@ def test_once_migrated_every_command_works_and_none_changes_the_shop(shell: Shel
     assert shell.value("select name from tracker.shop") == "First"
     assert shell.types("migrate", shop="Second") == (0, "the schema is up to date\n")
     assert shell.value("select name from tracker.shop") == "Second"
+
+
+def test_a_key_that_is_ended_is_listed_as_such(shell: Shell):
+    shell.types("migrate")
+    shell.types("keys create --label till")
+    assert "till  incidents:write read returns:write shipments:write  never used\n" in shell.types("keys list")[1]
+    assert shell.types("keys revoke key_2") == (1, "tracker: no key key_2\n")
+    assert shell.types("keys revoke till")[0] == 2
+    assert shell.types("keys revoke key_1")[0] == 0
+    assert "  ended 20" in shell.types("keys list")[1]
+    (listed,) = json.loads(shell.types("keys list --json")[1])
+    assert (listed["id"], listed["revoked_at"] is not None) == ("key_1", True)
 
 
 def test_a_key_may_do_what_it_was_made_for(shell: Shell):
