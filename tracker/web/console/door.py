@@ -50,6 +50,7 @@ def behind(page: Page) -> Handler:
         if not isinstance(person, Person):
             raise _to_the_door(request, halfway=person is not None)
         request[PERSON] = person
+        make_sure_it_can_be_sought(request)
         if request.method not in _SAFE:
             await make_sure_it_is_meant(request)
         if not person.may(page.may):
@@ -112,6 +113,12 @@ async def make_sure_it_is_meant(request: web.Request) -> None:
     given = request.headers.get("X-CSRF-Token") or str((await request.post()).get("csrf", ""))
     if not same(given.encode(errors="replace"), csrf_token(request).encode()):
         raise Problem(403, "not_meant", "This form is from another session; open the page again and repeat.")
+
+
+def make_sure_it_can_be_sought(request: web.Request) -> None:
+    """Nothing is looked for that no text of the database can hold. Raises Problem(400)."""
+    if any("\0" in text for text in request.query.values()):
+        raise Problem(400, "malformed", "What is looked for holds a NUL character; take it out.")
 
 
 def refuse_from_other_sites(request: web.Request) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import wraps
 from typing import Any, Final
 
 from aiohttp import hdrs, web
@@ -15,7 +16,8 @@ from tracker.domain.staff import Person
 from tracker.passwords import LONGEST, SHORTEST, Busy
 from tracker.web import templating
 from tracker.web.console import door, form
-from tracker.web.console.door import HOME, PERSON, SIGN_IN
+from tracker.web.console.door import HOME, PERSON, SIGN_IN, Handler
+from tracker.web.errors import Problem
 from tracker.web.services import SERVICES
 
 _LONGEST_TOKEN: Final = 200
@@ -24,12 +26,25 @@ _LONGEST_TOKEN: Final = 200
 def add_routes(app: web.Application) -> None:
     """What is open to everybody, since it is the way in."""
     app.router.add_get(SIGN_IN, ask)
-    app.router.add_post(SIGN_IN, take)
     app.router.add_get(f"{SIGN_IN}/code", ask_code)
-    app.router.add_post(f"{SIGN_IN}/code", take_code)
+    for path, handler in ((SIGN_IN, take), (f"{SIGN_IN}/code", take_code), ("/console/join/{token}", join)):
+        app.router.add_post(path, _readable(handler))
     app.router.add_get("/console/join/{token}", ask_to_join)
-    app.router.add_post("/console/join/{token}", join)
     app.router.add_get("/console/enter/{token}", enter)
+
+
+def _readable(handler: Handler) -> Handler:
+    @wraps(handler)
+    async def checked(request: web.Request) -> web.StreamResponse:
+        try:
+            given = map(str, (await request.post()).values())
+        except (UnicodeDecodeError, LookupError, ValueError):
+            raise Problem(400, "malformed", "The form is no text.") from None
+        if any("\0" in text for text in given):
+            raise Problem(400, "malformed", "A field holds a NUL character; take it out.")
+        return await handler(request)
+
+    return checked
 
 
 async def ask(request: web.Request) -> web.Response:

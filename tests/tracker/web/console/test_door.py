@@ -231,3 +231,21 @@ def test_whoever_may_do_nothing_may_not_even_enter():
     assert all(May.ENTER in allowed for allowed in ALLOWED.values())
     assert May.SEE not in ALLOWED[Role.PARTNER]
     assert ALLOWED[Role.VIEWER] < ALLOWED[Role.AGENT] < ALLOWED[Role.SUPERVISOR] < ALLOWED[Role.ADMIN]
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.method == "GET"], ids=lambda page: page.path or "/")
+async def test_what_no_text_can_hold_is_refused_and_breaks_nothing(board, page):
+    path = "/console" + re.sub(r"\{\w+\}", "1", page.path)
+    for query in ("q", "actor", "object", "before", "carrier", "state"):
+        assert (await board.get(f"{path}?{query}=%00", allow_redirects=False)).status == 400, query
+    named = "/console" + re.sub(r"\{\w+\}", "%00", page.path)
+    assert (await board.get(named, allow_redirects=False)).status < 500
+
+
+async def test_garbage_at_the_door_is_refused_in_words(site):
+    form = HERE | {"Content-Type": "application/x-www-form-urlencoded"}
+    for body, status in ((b"email=a%00b&password=x", 400), (b"email=\xff\xfe", 400), (b"%ff=%ff&&==", 403)):
+        refused = await site.post("/console/sign-in", data=body, headers=form)
+        assert refused.status == status, body
+    cookie = {"Cookie": "sid=x\udcff"}
+    assert (await site.get("/console", headers=cookie, allow_redirects=False)).status == 303
