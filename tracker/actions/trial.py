@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from email.message import EmailMessage
-from email.utils import format_datetime, formataddr
 from enum import StrEnum
 from typing import Final, Protocol
 
 import msgspec
 
 from carriers.contract import CallsSpent, CarrierFailure, FailureKind, Lookup, PayloadRejected
-from notifications.contract import Channel, FailureClass, Outgoing, Recipient, Sender, SendFailed
+from notifications.contract import Channel, FailureClass, Outgoing, Sender, SendFailed
+from notifications.plain import plain_mail
 from tracker.actions import accounts, audit
 from tracker.actions.accounts import Key, Kind
 from tracker.actions.audit import Author
@@ -138,16 +137,12 @@ def _failed(failed: SendFailed) -> Trial:
 
 def _letter(shop: Mapping[str, str | None], reader: str, house: House) -> Outgoing:
     name, sender = shop["name"] or "", shop["sender_email"] or ""
-    message_id = f"<{new_token()}@{sender.partition('@')[2]}>"
-    letter = EmailMessage()
-    letter["From"], letter["To"] = formataddr((name, sender)), reader
-    letter["Subject"] = f"{name}: test / prueba"
-    letter["Date"], letter["Message-ID"] = format_datetime(house.clock.now()), message_id
-    letter.set_content("Mail goes out by this relay.\nEl correo sale por este servidor.\n")
-    return Outgoing(
+    return plain_mail(
+        Sender(name=name, email=sender, reply_email=shop["reply_email"] or "", phone=None, website=None),
+        reader,
+        f"{name}: test / prueba",
+        "Mail goes out by this relay.\nEl correo sale por este servidor.\n",
         reference="trial",
-        sender=Sender(name=name, email=sender, reply_email=shop["reply_email"] or "", phone=None, website=None),
-        recipient=Recipient(name=None, email=reader, phone=None, language="en", time_zone="UTC"),
-        message_id=message_id,
-        body=letter.as_bytes(policy=letter.policy.clone(linesep="\r\n")),
+        token=new_token(),
+        at=house.clock.now(),
     )

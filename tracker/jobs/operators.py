@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from datetime import datetime
-from email.message import EmailMessage
-from email.utils import format_datetime
 from typing import Final
 
 import aiohttp
 import msgspec
 
-from notifications.contract import Channel, Outgoing, Recipient, Sender, SendFailed
-from tracker.clock import Clock, token_bytes
+from notifications.contract import Channel, Sender, SendFailed
+from notifications.plain import plain_mail
+from tracker.clock import Clock
 from tracker.domain.starvation import Alarm
 from tracker.jobs.watch import NobodyReached
+from tracker.vault import new_token
 
 _PATIENCE: Final = 10.0  # seconds
 _MEANS: Final = {
@@ -51,13 +50,12 @@ class Operators(msgspec.Struct, frozen=True):
             raise NobodyReached(type(failure).__name__) from failure
 
     async def _mail(self, relay: Channel, address: str, alarms: Sequence[Alarm]) -> None:
-        now = self.clock.now()
-        message_id = f"<alarm.{token_bytes(12).hex()}@{self.sender.email.partition('@')[2]}>"
-        body = _letter(self.sender, address, alarms, self.console, message_id, now)
-        recipient = Recipient(name=None, email=address, phone=None, language="en", time_zone="UTC")
-        await relay.send(
-            Outgoing(reference=message_id, sender=self.sender, recipient=recipient, message_id=message_id, body=body)
+        subject = f"Delivery tracker: {', '.join(alarm.name for alarm in alarms[:3])}"
+        text = f"{words(alarms)}\n\n{self.console}\n\nYou hear of each of these once, when it begins.\n"
+        mail = plain_mail(
+            self.sender, address, subject, text, reference="alarm", token=new_token(), at=self.clock.now()
         )
+        await relay.send(mail)
 
     async def _post(self, url: str, alarms: Sequence[Alarm]) -> None:
         said = {"type": "service.alarm", "timestamp": self.clock.now(), "text": words(alarms), "alarms": alarms}
@@ -82,15 +80,3 @@ def _line(alarm: Alarm) -> str:
     )
     means = _MEANS.get(alarm.name, "it is left alone for a while; the carriers page says why")
     return f"{alarm.name}: {numbers} - {means}"
-
-
-def _letter(
-    sender: Sender, address: str, alarms: Sequence[Alarm], console: str, message_id: str, now: datetime
-) -> bytes:
-    message = EmailMessage()
-    message["From"], message["To"] = f"{sender.name} <{sender.email}>", address
-    message["Subject"] = f"Delivery tracker: {', '.join(alarm.name for alarm in alarms[:3])}"
-    message["Date"], message["Message-ID"] = format_datetime(now), message_id
-    message["Auto-Submitted"] = "auto-generated"
-    message.set_content(f"{words(alarms)}\n\n{console}\n\nYou hear of each of these once, when it begins.\n")
-    return message.as_bytes()
